@@ -1,6 +1,8 @@
 //! `changes`: lists what has changed for an owner since a state, in parts. It is shaped like the `/changes` methods of JMAP
 //! (RFC 8620, section 5.2).
 
+use serde::Serialize;
+
 use super::{
     Call, Error,
     describe::confold::{FROM_STATE, MAX_CHANGES, MOST_CHANGES},
@@ -8,7 +10,7 @@ use super::{
     state::State,
 };
 use crate::{
-    domain::{Changes, Event, EventContent, Known, Latest, changes},
+    domain::{Changes, Conversation, Event, EventContent, Known, Latest, SessionChanged, changes},
     store::{Followed, Place, WantedEvents},
     wire::{ContactItem, Envelope, Fault, Fields, Value, write_list, write_record},
 };
@@ -27,7 +29,7 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
         after: state.map(|state| state.known().horizon()),
         most: if state.is_some() { EVENTS } else { 0 },
         bytes: Some(EVENT_BYTES),
-        moment: state.map(|state| state.place.moment),
+        point: state.map(|state| state.place.point),
         before: None,
     };
     let mut followed = call.follow(&owner, wanted).await?;
@@ -82,12 +84,46 @@ fn reply(call: Call<'_>, part: &Changes, old: &str, new: &str, is_reset: bool) -
     list(r#","GoneGroupId":"#, json(&part.gone_groups));
     let gone = part.gone_conversations.iter().map(|conversation| ContactItem(Some(conversation)));
     list(r#","GoneContactItem":"#, json(&gone.collect::<Vec<_>>()));
+    if !part.sessions.is_empty() {
+        list(r#","SessionItem":"#, json(&part.sessions.iter().map(SessionItem::from).collect::<Vec<_>>()));
+    }
     reply.push(b',');
     Envelope::close_ok(call.command.base_fields(), &mut reply);
     reply
 }
 
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
+/// A session that was pinned, unpinned or deleted.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SessionItem<'a> {
+    #[serde(rename = "Type")]
+    kind: u8,
+    #[serde(rename = "To_Account", skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<&'a str>,
+    top_flag: u8,
+    #[serde(skip_serializing_if = "is_zero")]
+    delete_time: u64,
+}
+
+impl<'a> From<&'a SessionChanged> for SessionItem<'a> {
+    fn from(change: &'a SessionChanged) -> SessionItem<'a> {
+        let (kind, user, group_id) = match &change.conversation {
+            Conversation::User(user) => (1, Some(user.as_str()), None),
+            Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
+        };
+        let top_flag = (change.after.pinned > 0).into();
+        SessionItem { kind, user, group_id, top_flag, delete_time: change.after.deleted }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(time: &u64) -> bool {
+    *time == 0
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("replies can always be written as JSON")
 }
 

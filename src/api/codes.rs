@@ -2,13 +2,13 @@
 
 use super::{
     Family,
-    error::{Error, explain},
+    error::{Error, MessageProblem, explain},
 };
 use crate::{
     auth::{Refusal, usersig::Flaw},
     domain::Rejection,
     store::StoreError,
-    wire::code::Code,
+    wire::{ProfileProblem, code::Code},
 };
 
 impl Error {
@@ -20,7 +20,7 @@ impl Error {
             Error::Injected(code, _) => *code,
             Error::NoCommand { service, .. } => no_command_code(service),
             Error::Absent(absent) => no_command_code(absent.service()),
-            Error::NoResource(_) => Code::RESOURCE,
+            Error::NoResource(_) | Error::NotSwitchedOn { .. } => Code::RESOURCE,
             Error::Refused(refusal) => refusal_code(refusal),
             Error::Frequency { .. } => Code::FREQUENCY,
             Error::AppFrequency { .. } => Code::APP_FREQUENCY,
@@ -32,14 +32,21 @@ impl Error {
             }
             Error::Rejected(rejection) | Error::At { rejection, .. } => rejection_code(rejection, family),
             Error::ProfileLength { .. } => Code::PROFILE_LENGTH,
+            Error::Profile(problem, _) => profile_code(*problem),
+            Error::NoProfiles(_) => Code::PROFILE_USERS,
+            Error::Message(problem, _) => message_code(*problem, family),
+            Error::NoAccount { .. } => Code::ACCOUNT_UNKNOWN,
             Error::NoChatGroup(_) => Code::GROUP_ABSENT,
             Error::ChatGroupIdForm(_) => Code::GROUP_ID,
             Error::ChatGroupTaken(_) => Code::GROUP_ID_TAKEN,
             Error::ChatGroupOwn(_) => Code::GROUP_ID_OWN,
             Error::NoUser(_) => Code::GROUP_USER,
             Error::ManyMembers { .. } => Code::GROUP_PACKET,
-            Error::NoMemberList(_) => Code::GROUP_PERMISSION,
-            Error::NoRemoval(_) | Error::GroupTextLength { .. } => Code::GROUP_PARAMETER,
+            Error::NoMemberList(_) | Error::ChatGroupDenied(_) => Code::GROUP_PERMISSION,
+            Error::NoRemoval(_) | Error::GroupTextLength { .. } | Error::ChatGroupValue(_) => {
+                Code::GROUP_PARAMETER
+            }
+            Error::LongReply { .. } => Code::GROUP_REPLY,
             Error::ChatGroupFull(_) => Code::GROUP_FULL,
             Error::OwnerStays(_) => Code::GROUP_OWNER,
             Error::Timeout => Code::TIMEOUT,
@@ -98,8 +105,46 @@ pub fn flaw_code(flaw: &Flaw) -> Code {
     }
 }
 
+fn profile_code(problem: ProfileProblem) -> Code {
+    match problem {
+        ProfileProblem::Form => Code::PROFILE_PARAMETER,
+        ProfileProblem::Tag => Code::PROFILE_TAG,
+        ProfileProblem::Length => Code::PROFILE_LENGTH,
+        ProfileProblem::Value => Code::PROFILE_VALUE,
+        ProfileProblem::Type => Code::PROFILE_TYPE,
+    }
+}
+
+fn message_code(problem: MessageProblem, family: Family) -> Code {
+    match problem {
+        MessageProblem::Long if family == Family::Group => Code::GROUP_LONG_MESSAGE,
+        MessageProblem::ManyMentions => Code::GROUP_MENTIONS,
+        _ if family == Family::Group => Code::GROUP_PARAMETER,
+        MessageProblem::NoUsers => Code::OPENIM_PARAMETER,
+        MessageProblem::Empty => Code::MESSAGE_EMPTY,
+        MessageProblem::Receiver => Code::MESSAGE_RECEIVER,
+        MessageProblem::Random => Code::MESSAGE_RANDOM,
+        MessageProblem::Time => Code::MESSAGE_TIME,
+        MessageProblem::Body => Code::MESSAGE_BODY,
+        MessageProblem::Sender => Code::MESSAGE_SENDER,
+        MessageProblem::Element => Code::MESSAGE_ELEMENT,
+        MessageProblem::ManyUsers => Code::MESSAGE_USERS,
+        MessageProblem::UnknownReceiver => Code::MESSAGE_UNKNOWN_RECEIVER,
+        MessageProblem::Receivers => Code::MESSAGE_RECEIVERS,
+        MessageProblem::NoReceivers => Code::MESSAGE_NO_RECEIVERS,
+        MessageProblem::OldSystem => Code::MESSAGE_OLD_SYSTEM,
+        MessageProblem::OtherMachine => Code::MESSAGE_OTHER_MACHINE,
+        MessageProblem::Push => Code::MESSAGE_PUSH,
+        MessageProblem::LifeTime => Code::MESSAGE_LIFE_TIME,
+        MessageProblem::Long => Code::MESSAGE_LONG,
+        MessageProblem::LongBatch => Code::MESSAGE_LONG_BATCH,
+    }
+}
+
 fn rejection_code(rejection: &Rejection, family: Family) -> Code {
     match rejection {
+        Rejection::UnknownOwner(_) if family == Family::Profile => Code::PROFILE_ACCOUNT,
+        Rejection::TooManyTags { .. } => Code::PROFILE_TAG,
         Rejection::UnknownOwner(_) | Rejection::UnknownPeer(_) => Code::ACCOUNT_ABSENT,
         Rejection::UnknownChatGroup(_) | Rejection::DisbandedChatGroup(_) | Rejection::NotMember(_) => {
             Code::CHAT_GROUP
@@ -107,6 +152,7 @@ fn rejection_code(rejection: &Rejection, family: Family) -> Code {
         Rejection::Administrator(_) => Code::ACCOUNT_KEPT,
         Rejection::UnreadablePeer(_) => internal_code(family),
         Rejection::TooManyGrouped { .. } | Rejection::TooManyMarked { .. } => Code::CONVERSATIONS,
+        Rejection::TooManyPinned { .. } => Code::PINNED,
         Rejection::TooManyGroups { .. } | Rejection::NoGroupIdLeft => Code::GROUPS,
         Rejection::NoSuchGroup(_) => Code::GROUP_UNKNOWN,
         Rejection::NameLength { .. } => Code::GROUP_NAME,
@@ -131,6 +177,8 @@ fn parameter_code(family: Family) -> Code {
         Family::RecentContact | Family::Confold => Code::PARAMETER,
         Family::Account => Code::ACCOUNT_PARAMETER,
         Family::Group => Code::GROUP_PARAMETER,
+        Family::Profile => Code::PROFILE_PARAMETER,
+        Family::OpenIm => Code::OPENIM_PARAMETER,
     }
 }
 
@@ -139,6 +187,8 @@ fn internal_code(family: Family) -> Code {
         Family::RecentContact | Family::Confold => Code::INTERNAL,
         Family::Account => Code::ACCOUNT_INTERNAL,
         Family::Group => Code::GROUP_INTERNAL,
+        Family::Profile => Code::PROFILE_INTERNAL,
+        Family::OpenIm => Code::OPENIM_INTERNAL,
     }
 }
 

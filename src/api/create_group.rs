@@ -5,16 +5,16 @@ use serde::Serialize;
 use super::{
     Call, Error,
     describe::groups as field,
-    members::{check_members, user},
-    shapes::chat_group_id,
+    members::{check_members, max_members, user},
+    shapes::{bounded, chat_group_id, named},
 };
 use crate::{
     domain::{
-        ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Rejection,
+        ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupProfile, JoinOption, Member, ProfileDetails,
         UnixSeconds, UserId, batch,
     },
     random,
-    wire::{Fault, Field, Fields, Value},
+    wire::{Fault, Field, Fields},
 };
 
 #[derive(Serialize)]
@@ -127,18 +127,13 @@ fn read_profile(
         notification: text(&field::NOTIFICATION, 300)?,
         face_url: text(&field::FACE_URL, 100)?,
         max_members: request
-            .optional(&field::MAX_MEMBER_COUNT, |value| {
-                let most = ChatGroupProfile::MOST_MEMBERS;
-                (value.read::<i64>().ok())
-                    .and_then(|count| u32::try_from(count).ok())
-                    .filter(|count| (1..=most).contains(count))
-                    .ok_or_else(|| Fault::unfit(value.path, format!("a number from 1 to {most}"), value.node))
-            })?
+            .optional(&field::MAX_MEMBER_COUNT, max_members)?
             .unwrap_or(ChatGroupProfile::DEFAULT_MEMBERS),
         join_option: request
             .optional(&field::APPLY_JOIN_OPTION, |value| named(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at,
+        details: ProfileDetails::default(),
     })
 }
 
@@ -153,19 +148,7 @@ fn read_members(request: Fields<'_>, now: UnixSeconds) -> Result<Vec<Member>, Er
             let fields = item.fields()?;
             let admin = fields.optional(&field::ROLE, |role| Ok::<_, Fault>(role.word()? == "Admin"))?;
             let user = fields.required(&field::MEMBER_ACCOUNT, user)?;
-            Ok(Member { user, admin: admin.unwrap_or(false), joined_at: now })
+            Ok(Member::new(user, admin.unwrap_or(false), now))
         })
     })
-}
-
-fn bounded(value: Value<'_>, limit: usize) -> Result<String, Error> {
-    let text: &str = value.read()?;
-    match text.len() {
-        bytes if bytes <= limit => Ok(text.to_owned()),
-        bytes => Err(Error::GroupTextLength { path: value.path.to_string(), limit, bytes }),
-    }
-}
-
-fn named<T>(value: Value<'_>, parse: impl Fn(&str) -> Result<T, Rejection>) -> Result<T, Fault> {
-    parse(value.word()?).map_err(|reason| Fault::refused(value.path, reason))
 }

@@ -6,8 +6,51 @@ use crate::{
     domain::{ChatGroupId, Rejection, UserId},
     excerpt::quoted,
     store::StoreError,
-    wire::{Fault, code::Code},
+    wire::{Fault, ProfileProblem, code::Code},
 };
+
+/// What is wrong with a call of the service `openim`, or with a message. Each has a code of its own there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageProblem {
+    /// The list of users is empty.
+    NoUsers,
+    /// The message has no elements, or an element has no type or content.
+    Empty,
+    /// The receiver is missing or has the wrong form.
+    Receiver,
+    /// The random number is missing or has the wrong form.
+    Random,
+    /// The time is missing or has the wrong form.
+    Time,
+    /// The body is missing or no array.
+    Body,
+    /// The sender is missing or does not exist.
+    Sender,
+    /// An element of the body has the wrong form.
+    Element,
+    /// Too many users are named.
+    ManyUsers,
+    /// The receiver does not exist.
+    UnknownReceiver,
+    /// The list of receivers is missing or no array.
+    Receivers,
+    /// The list of receivers is empty.
+    NoReceivers,
+    /// `SyncFromOldSystem` is missing or has another value.
+    OldSystem,
+    /// `SyncOtherMachine` is no number.
+    OtherMachine,
+    /// `OfflinePushInfo` is no object.
+    Push,
+    /// `MsgLifeTime` is no number.
+    LifeTime,
+    /// The message is too long.
+    Long,
+    /// The message to several receivers is too long.
+    LongBatch,
+    /// The message mentions too many members of a group.
+    ManyMentions,
+}
 
 /// Why a whole call is refused.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +75,15 @@ pub enum Error {
     /// The vendor has this command, but confold does not implement it.
     #[error("{0}")]
     Absent(Absent),
+    /// The command is an extension that the app has not switched on.
+    #[error(
+        "v4/{command} is an extension that is switched off for this app; switch it on with the app's setting extensions = \
+         [\"recent\"], or start dev with --extensions recent"
+    )]
+    NotSwitchedOn {
+        /// The command with its service.
+        command: String,
+    },
     /// The caller was not admitted.
     #[error("{0}")]
     Refused(#[from] Refusal),
@@ -105,6 +157,23 @@ pub enum Error {
         /// The number of bytes found.
         bytes: usize,
     },
+    /// A field of a profile is refused.
+    #[error("{1}")]
+    Profile(ProfileProblem, Fault),
+    /// No users are named whose profiles to return.
+    #[error("{0}")]
+    NoProfiles(Fault),
+    /// A message, or a question for the presence of users, is refused.
+    #[error("{1}")]
+    Message(MessageProblem, Fault),
+    /// The account in this field does not exist.
+    #[error("{path}: {}", explain(&Rejection::UnknownPeer(user.clone())))]
+    NoAccount {
+        /// The path of the field.
+        path: &'static str,
+        /// The user.
+        user: UserId,
+    },
     /// A chat group does not exist.
     #[error(
         "{} is unknown or was disbanded; {}",
@@ -142,6 +211,22 @@ pub enum Error {
     /// The owner of a chat group cannot be removed from it.
     #[error("MemberToDel_Account: {} is the owner of the group and cannot be removed from it", quoted(.0.as_str()))]
     OwnerStays(UserId),
+    /// A value does not fit the chat group.
+    #[error("{0}")]
+    ChatGroupValue(String),
+    /// The chat group does not allow the call.
+    #[error("{0}")]
+    ChatGroupDenied(String),
+    /// The reply would be too large.
+    #[error(
+        "the reply would have {bytes} bytes, and it may have at most {limit}; use Limit and Offset to get it in parts"
+    )]
+    LongReply {
+        /// The size of the reply.
+        bytes: usize,
+        /// The largest size.
+        limit: usize,
+    },
     /// A user named in a chat group call does not exist.
     #[error("{}", explain(&Rejection::UnknownPeer(.0.clone())))]
     NoUser(UserId),
@@ -207,6 +292,10 @@ pub(super) fn explain(rejection: &Rejection) -> String {
         Rejection::DisbandedChatGroup(id) => format!(
             "{rejection}; to use its id again, {}; earlier records about it are not restored",
             creation(id)
+        ),
+        Rejection::NotMember(_) => format!(
+            "{rejection}; add the owner with v4/group_open_http_svc/add_group_member, or set the app's setting membership \
+             to ignore"
         ),
         other => other.to_string(),
     }

@@ -5,11 +5,15 @@ mod account_check;
 mod account_delete;
 mod account_import;
 mod add_group_member;
+mod batch_delete;
+mod batchsendmsg;
+mod change_group_owner;
 mod changes;
 mod codes;
 mod create_contact_group;
 mod create_group;
 mod del_contact_group;
+mod delete;
 mod delete_group_member;
 mod describe;
 mod destroy_group;
@@ -17,19 +21,34 @@ mod error;
 mod get_appid_group_list;
 mod get_contact_group;
 mod get_group_info;
+mod get_group_member_info;
+mod get_joined_group_list;
+mod get_list;
+mod get_online_member_num;
 mod get_role_in_group;
+mod group_messages;
 mod history;
+mod import_group_member;
+mod kick;
 mod mark_contact;
 mod members;
+mod messages;
+mod modify_group_base_info;
+mod modify_group_member_info;
 mod multiaccount_import;
 mod past;
+mod portrait_get;
+mod portrait_set;
+mod query_online_status;
 mod refused;
 mod route;
 mod search;
 mod search_contact_group;
+mod sendmsg;
 mod sentences;
 mod shapes;
 mod state;
+mod top;
 mod undo;
 mod update_contact_group;
 
@@ -54,8 +73,8 @@ use crate::{
     auth::{App, Edition},
     clock::Clock,
     domain::{
-        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, MembershipMode, Organizer, Outcome, Owner,
-        OwnerState, Rejection, Terms, UserId,
+        ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, Organizer, Outcome, Owner, OwnerState, Rejection,
+        Terms, UserId,
     },
     store::{
         CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
@@ -146,6 +165,10 @@ impl Command {
             Command::MarkContact => Box::pin(mark_contact::run(call, request)),
             Command::SearchContactGroup => Box::pin(search_contact_group::run(call, request)),
             Command::GetContactGroup => Box::pin(get_contact_group::run(call, request)),
+            Command::GetList => Box::pin(get_list::run(call, request)),
+            Command::Delete => Box::pin(delete::run(call, request)),
+            Command::Top => Box::pin(top::run(call, request)),
+            Command::BatchDelete => Box::pin(batch_delete::run(call, request)),
             Command::AccountImport => Box::pin(account_import::run(call, request)),
             Command::MultiaccountImport => Box::pin(multiaccount_import::run(call, request)),
             Command::AccountCheck => Box::pin(account_check::run(call, request)),
@@ -158,6 +181,24 @@ impl Command {
             Command::AddGroupMember => Box::pin(add_group_member::run(call, request)),
             Command::DeleteGroupMember => Box::pin(delete_group_member::run(call, request)),
             Command::GetRoleInGroup => Box::pin(get_role_in_group::run(call, request)),
+            Command::Kick => Box::pin(kick::run(call, request)),
+            Command::PortraitSet => Box::pin(portrait_set::run(call, request)),
+            Command::PortraitGet => Box::pin(portrait_get::run(call, request)),
+            Command::QueryOnlineStatus | Command::QueryState => {
+                Box::pin(query_online_status::run(call, request))
+            }
+            Command::SendMsg | Command::ImportMsg => Box::pin(sendmsg::run(call, request)),
+            Command::BatchSendMsg => Box::pin(batchsendmsg::run(call, request)),
+            Command::SendGroupMsg => Box::pin(group_messages::send(call, request)),
+            Command::ImportGroupMsg => Box::pin(group_messages::import(call, request)),
+            Command::SendGroupSystemNotification => Box::pin(group_messages::notify(call, request)),
+            Command::ImportGroupMember => Box::pin(import_group_member::run(call, request)),
+            Command::GetJoinedGroupList => Box::pin(get_joined_group_list::run(call, request)),
+            Command::GetGroupMemberInfo => Box::pin(get_group_member_info::run(call, request)),
+            Command::ModifyGroupBaseInfo => Box::pin(modify_group_base_info::run(call, request)),
+            Command::ModifyGroupMemberInfo => Box::pin(modify_group_member_info::run(call, request)),
+            Command::ChangeGroupOwner => Box::pin(change_group_owner::run(call, request)),
+            Command::GetOnlineMemberNum => Box::pin(get_online_member_num::run(call, request)),
             Command::Changes => Box::pin(changes::run(call, request)),
             Command::Search => Box::pin(search::run(call, request)),
             Command::History => Box::pin(history::run(call, request)),
@@ -224,10 +265,7 @@ impl Call<'_> {
 
     /// Commits a write that [`Call::write`] has made.
     async fn settle<T: TryFrom<Outcome>>(&self, write: Write) -> Result<T, Error> {
-        let outcome = self.service.store.commit(write).await?.map_err(|rejection| match rejection {
-            unknown @ Rejection::UnknownOwner(_) => of_owner(unknown),
-            other => other.into(),
-        })?;
+        let outcome = self.service.store.commit(write).await?.map_err(of_owner)?;
         outcome.try_into().map_err(|_| StoreError::Rule.into())
     }
 
@@ -274,11 +312,11 @@ impl Call<'_> {
 
     /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
-        let App { limits, directory, admins, .. } = self.app;
+        let App { limits, directory, membership, admins, .. } = self.app;
         Terms {
             limits: *limits,
             directory: *directory,
-            membership: MembershipMode::Ignore,
+            membership: *membership,
             admins: Arc::clone(admins),
             now: self.service.clock.now(),
         }
@@ -293,13 +331,24 @@ impl Call<'_> {
         }
     }
 
+    /// Refuses a command of the recent list that the app has not switched on (decision 33).
+    fn check_recent_extension(&self) -> Result<(), Error> {
+        match self.app.extensions.recent {
+            true => Ok(()),
+            false => Err(Error::NotSwitchedOn { command: self.command.full_name() }),
+        }
+    }
+
     /// Returns a successful reply that contains `payload`.
     fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
         Envelope::ok(self.command.base_fields(), payload)
     }
 }
 
-/// Converts a rejection of the owner that a request names.
+/// Converts a rejection. If it is that of the owner whom a request names, the error names the field.
 fn of_owner(rejection: Rejection) -> Error {
-    Error::At { path: OWNER.name.to_owned(), rejection }
+    match rejection {
+        Rejection::UnknownOwner(_) => Error::At { path: OWNER.name.to_owned(), rejection },
+        other => other.into(),
+    }
 }

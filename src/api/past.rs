@@ -25,7 +25,7 @@ pub(super) struct Past<'a> {
     changes: usize,
     /// The conversations of records about disbanded chat groups, with the numbers of the disbandings.
     dead: Vec<(Conversation, u64)>,
-    /// Whether the store has been through the moment of the state that the caller expects.
+    /// Whether the store has been through the point of the state that the caller expects.
     knows_expected: bool,
 }
 
@@ -46,8 +46,8 @@ impl<'a> Past<'a> {
         let (mut fresh, mut place): (Vec<Event>, _) = (Vec::new(), None);
         'pages: loop {
             let before = fresh.last().map(|event| event.id.clone());
-            let moment = self.call.place.map(|expected| expected.moment);
-            let wanted = WantedEvents { before, moment, most: PAGE, bytes: Some(PAGE_BYTES), after: None };
+            let point = self.call.place.map(|expected| expected.point);
+            let wanted = WantedEvents { before, point, most: PAGE, bytes: Some(PAGE_BYTES), after: None };
             let page = self.call.follow(self.owner, wanted).await?;
             if place.is_none() {
                 place = Some(page.place);
@@ -96,7 +96,7 @@ impl<'a> Past<'a> {
         &self.dead
     }
 
-    /// Checks whether the store has been through the moment of the state that the caller expects.
+    /// Checks whether the store has been through the point of the state that the caller expects.
     pub(super) fn knows_expected(&self) -> bool {
         self.knows_expected
     }

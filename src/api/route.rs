@@ -5,12 +5,16 @@ use crate::wire::{self, BaseFields, Empties};
 /// The services that commands belong to. Each has its own error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// `recentcontact`: conversation groups and marks.
+    /// `recentcontact`: conversation groups, marks and the recent list.
     RecentContact,
     /// `im_open_login_svc`: accounts.
     Account,
     /// `group_open_http_svc`: chat groups.
     Group,
+    /// `profile`: profiles of users.
+    Profile,
+    /// `openim`: presence, and messages between two users.
+    OpenIm,
     /// `confold`: what the vendor does not have (decision 33).
     Confold,
 }
@@ -71,12 +75,17 @@ routes! {
         MarkContact        "mark_contact"         200 LastWithDisplay;
         SearchContactGroup "search_contact_group" 200 LastWithDisplay;
         GetContactGroup    "get_contact_group"    200 Last;
+        GetList            "get_list"             200 LastWithDisplay;
+        Delete             "delete"               200 LastWithDisplay;
+        Top                "top"                  200 LastWithDisplay;
+        BatchDelete        "batch_delete"         200 LastWithDisplay;
     }
     Account {
         AccountImport      "account_import"       200 First;
         MultiaccountImport "multiaccount_import"  100 First;
         AccountCheck       "account_check"        100 First;
         AccountDelete      "account_delete"       100 First;
+        Kick               "kick"                 200 FirstInfoBeforeCodeAlways;
     }
     Group {
         CreateGroup        "create_group"         200 FirstInfoBeforeCode;
@@ -87,6 +96,27 @@ routes! {
         AddGroupMember     "add_group_member"     200 FirstInfoBeforeCode;
         DeleteGroupMember  "delete_group_member"  200 FirstInfoBeforeCode;
         GetRoleInGroup     "get_role_in_group"    200 FirstInfoBeforeCode;
+        ImportGroupMember  "import_group_member"  200 FirstInfoBeforeCode;
+        GetJoinedGroupList "get_joined_group_list" 200 FirstInfoBeforeCode;
+        GetGroupMemberInfo "get_group_member_info" 200 FirstInfoBeforeCode;
+        ModifyGroupBaseInfo "modify_group_base_info" 200 FirstInfoBeforeCode;
+        ModifyGroupMemberInfo "modify_group_member_info" 200 FirstInfoBeforeCode;
+        ChangeGroupOwner   "change_group_owner"   200 FirstInfoBeforeCode;
+        GetOnlineMemberNum "get_online_member_num" 200 FirstInfoBeforeCode;
+        SendGroupMsg       "send_group_msg"       200 FirstInfoBeforeCode;
+        ImportGroupMsg     "import_group_msg"     200 FirstWithImportMsgResult;
+        SendGroupSystemNotification "send_group_system_notification" 200 FirstInfoBeforeCode;
+    }
+    Profile {
+        PortraitSet        "portrait_set"         200 LastWithDisplay;
+        PortraitGet        "portrait_get"         200 LastWithDisplay;
+    }
+    OpenIm {
+        QueryOnlineStatus  "query_online_status"  200 FirstInfoBeforeCodeAlways;
+        QueryState         "querystate"           200 FirstInfoBeforeCodeAlways;
+        SendMsg            "sendmsg"              200 FirstInfoBeforeCodeAlways;
+        BatchSendMsg       "batchsendmsg"         200 FirstInfoBeforeCodeAlways;
+        ImportMsg          "importmsg"            200 FirstInfoBeforeCodeAlways;
     }
     Confold {
         Changes            "changes"              200 Last;
@@ -98,7 +128,14 @@ routes! {
 
 impl Family {
     /// All services.
-    pub const ALL: [Family; 4] = [Family::RecentContact, Family::Account, Family::Group, Family::Confold];
+    pub const ALL: [Family; 6] = [
+        Family::RecentContact,
+        Family::Account,
+        Family::Group,
+        Family::Profile,
+        Family::OpenIm,
+        Family::Confold,
+    ];
 
     /// Finds a service by its name in the path.
     #[must_use]
@@ -113,19 +150,25 @@ impl Family {
             Family::RecentContact => "recentcontact",
             Family::Account => "im_open_login_svc",
             Family::Group => "group_open_http_svc",
+            Family::Profile => "profile",
+            Family::OpenIm => "openim",
             Family::Confold => "confold",
         }
     }
 }
 
 impl Command {
-    /// Returns how empty optional fields are read (decision 31). Account and chat group commands and confold's own treat
-    /// them as absent, because an empty value means nothing in them. A command in which it clears a value could not do so.
+    /// Returns how empty optional fields are read (decision 31). In profiles they clear a field. Most other commands treat
+    /// them as absent, because an empty value means nothing in them.
     #[must_use]
     pub fn empties(self) -> Empties {
         match self.family() {
-            Family::RecentContact => Empties::Values,
-            Family::Account | Family::Group | Family::Confold => Empties::Absent,
+            // Empty texts clear; the commands deal with other empty values themselves.
+            _ if matches!(self, Command::ModifyGroupBaseInfo | Command::ModifyGroupMemberInfo) => {
+                Empties::Values
+            }
+            Family::RecentContact | Family::Profile => Empties::Values,
+            Family::Account | Family::Group | Family::OpenIm | Family::Confold => Empties::Absent,
         }
     }
 

@@ -5,11 +5,20 @@
 //! confold's text. When the sentence stands alone, confold's text becomes a *hint*, which goes to the log, to the
 //! journal and into a header of the reply.
 
-use super::Error;
-use crate::auth::{Refusal, usersig::Flaw};
+use super::{Error, error::MessageProblem};
+use crate::{
+    auth::{Refusal, usersig::Flaw},
+    wire::ProfileProblem,
+};
 
 /// The complete text for an item of `account_delete` whose account does not exist.
 pub(super) const NO_ACCOUNT: &str = "Err_TLS_PT_Open_Login_Account_Not_Exist";
+
+/// The sentence for a profile call that cannot be read.
+const PROFILE_FORM: &str = "Err_Profile_Comm_Decode_Fail";
+
+/// The sentence of the service `openim` for a body that it cannot use.
+const NO_JSON: &str = "Fail to Parse json data of body, Please check it";
 
 /// The sentence for a UserSig that cannot be decoded.
 const ILLEGAL: &str = "The UserSig in use is illegal. Please regenerate UserSig through official API. (FYI: \
@@ -64,6 +73,14 @@ impl Error {
             Error::AccountType(_) => Some(Begins("body account invalid")),
             Error::NoChatGroup(_) => Some(Begins("this group does not exist")),
             Error::ChatGroupIdForm(_) => Some(Begins("invalid group id")),
+            Error::Profile(ProfileProblem::Form, _) => Some(Begins(PROFILE_FORM)),
+            Error::Profile(ProfileProblem::Tag, _) => Some(Begins("Err_Profile_Comm_Tag_Unknown")),
+            Error::Profile(ProfileProblem::Length, _) => Some(Begins("Err_Profile_Comm_Value_Too_Long")),
+            Error::Profile(ProfileProblem::Value, _) => Some(Begins("Err_Profile_Comm_Value_Invalid")),
+            Error::Profile(ProfileProblem::Type, _) => Some(Begins("Err_Profile_Comm_Value_Type")),
+            Error::NoProfiles(_) => Some(Begins("Err_Profile_PortraitGet_To_Account_Empty")),
+            Error::Message(problem, _) => phrase(*problem).map(Begins),
+            Error::NoAccount { .. } => Some(Whole(NO_ACCOUNT)),
             Error::ChatGroupTaken(_) => Some(Whole("group id has be used!")),
             Error::ChatGroupOwn(_) => Some(Whole("group id has be used by youself!")),
             Error::GroupTextLength { path, .. } => match &**path {
@@ -88,6 +105,28 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Returns what the text about a message begins with. The vendor's are known for a body that cannot be used, for
+/// `To_Account` and for a receiver who does not exist; the others are like them.
+fn phrase(problem: MessageProblem) -> Option<&'static str> {
+    Some(match problem {
+        MessageProblem::NoUsers => NO_JSON,
+        MessageProblem::Receiver
+        | MessageProblem::Receivers
+        | MessageProblem::NoReceivers
+        | MessageProblem::ManyUsers => "Invalid format of To_Account",
+        MessageProblem::UnknownReceiver => "invalid To_Account",
+        MessageProblem::Random => "Invalid format of MsgRandom",
+        MessageProblem::Time => "Invalid format of MsgTimeStamp",
+        MessageProblem::Empty | MessageProblem::Body | MessageProblem::Element => "Invalid format of MsgBody",
+        MessageProblem::Sender => "invalid From_Account",
+        MessageProblem::OldSystem => "Invalid format of SyncFromOldSystem",
+        MessageProblem::OtherMachine => "Invalid format of SyncOtherMachine",
+        MessageProblem::Push => "Invalid format of OfflinePushInfo",
+        MessageProblem::LifeTime => "Invalid format of MsgLifeTime",
+        MessageProblem::Long | MessageProblem::LongBatch | MessageProblem::ManyMentions => return None,
+    })
 }
 
 #[cfg(test)]

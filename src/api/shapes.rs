@@ -100,3 +100,21 @@ pub(super) fn mark_bit(bit: Value<'_>) -> Result<MarkBit, Fault> {
         Err(_) => Err(Fault::unfit(bit.path, "a bit number from 0 to 63", bit.node)),
     }
 }
+
+/// Reads a text of a chat group that has at most `limit` bytes.
+pub(super) fn bounded(value: Value<'_>, limit: usize) -> Result<String, Error> {
+    let text: &str = value.read()?;
+    match text.len() {
+        bytes if bytes <= limit => Ok(text.to_owned()),
+        bytes => Err(Error::GroupTextLength { path: value.path.to_string(), limit, bytes }),
+    }
+}
+
+/// Reads one of the words that the field allows.
+pub(super) fn named<T>(value: Value<'_>, parse: impl Fn(&str) -> Result<T, Rejection>) -> Result<T, Fault> {
+    parse(value.word()?).map_err(|reason| Fault::refused(value.path, reason))
+}
+
+/// A reply without fields of its own.
+#[derive(Serialize)]
+pub(super) struct Empty {}

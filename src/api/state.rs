@@ -5,7 +5,7 @@ use super::{Call, Command, Error, describe::recentcontact::IF_IN_STATE};
 use crate::{
     domain::{Known, Owner},
     opaque,
-    store::{Moment, Operation, Place, PlaceSlot, StoreError, WantedEvents},
+    store::{HistoryPoint, Operation, Place, PlaceSlot, StoreError, WantedEvents},
     wire::{Envelope, Fault, Fields, Path},
 };
 
@@ -46,7 +46,8 @@ pub(super) struct State {
 impl State {
     /// Returns the text of the state.
     pub(super) fn text(self, owner: &Owner) -> String {
-        let Place { moment: Moment { run, event }, epoch, renumberings, version, disbandings } = self.place;
+        let Place { point: HistoryPoint { run, event }, epoch, renumberings, version, disbandings } =
+            self.place;
         let numbers = [
             run,
             event,
@@ -65,7 +66,7 @@ impl State {
             opaque::decode(&subject(owner), text)?;
         let small = |number: u64| u32::try_from(number).ok();
         let place = Place {
-            moment: Moment { run, event },
+            point: HistoryPoint { run, event },
             epoch: small(epoch)?,
             renumberings: small(renumberings)?,
             version: small(version)?,
@@ -105,7 +106,8 @@ impl Command {
 impl Command {
     /// Checks whether the command is about one owner and changes nothing.
     fn only_reads(self) -> bool {
-        self.has_owner() && !self.is_conditional()
+        let changes_sessions = matches!(self, Command::Delete | Command::Top | Command::BatchDelete);
+        self.has_owner() && !self.is_conditional() && !changes_sessions
     }
 }
 

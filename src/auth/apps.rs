@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::callback::Callback;
 use crate::{
-    domain::{AppId, DirectoryMode, DirectoryRules, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, DirectoryRules, Limits, MembershipMode, RecentRules, UnixSeconds},
     secret_word::{self, SecretWordError},
 };
 
@@ -89,6 +89,34 @@ pub enum Edition {
     Basic,
 }
 
+/// What becomes of the message commands of an app (decision 34). Messages are never kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageMode {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are checked, answered and dropped, and move the recent list.
+    Accept,
+}
+
+/// Extensions of the vendor's services that have to be switched on (decision 33).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extensions {
+    /// `recent`: the commands `top` and `batch_delete` of the service `recentcontact`.
+    pub recent: bool,
+}
+
+impl Extensions {
+    /// Adds an extension by its name. Returns `None` if there is none of this name.
+    #[must_use]
+    pub fn with(self, name: &str) -> Option<Extensions> {
+        match name {
+            "recent" => Some(Extensions { recent: true }),
+            _ => None,
+        }
+    }
+}
+
 /// A key that was replaced. Signatures made with it are accepted for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousKey {
@@ -150,12 +178,22 @@ pub struct App {
     pub admins: Arc<Vec<String>>,
     /// Whether accounts and chat groups have to exist before they are used.
     pub directory: DirectoryMode,
+    /// Whether owners have to be members of the chat groups that they organize (decision 30).
+    pub membership: MembershipMode,
     /// What owners may write.
     pub edition: Edition,
+    /// What becomes of message commands.
+    pub messages: MessageMode,
+    /// Whether messages also move the recent lists of administrators.
+    pub touch_admins: bool,
     /// The limits of owners.
     pub limits: Limits,
     /// The number of records per page of `get_contact_group`.
     pub page_size: usize,
+    /// Which sessions `get_list` shows.
+    pub recent: RecentRules,
+    /// The extensions that are switched on.
+    pub extensions: Extensions,
     /// Whether all calls are refused (60016).
     pub disabled: bool,
     /// Services whose calls are refused (60017), by their names in the path.
@@ -201,9 +239,14 @@ impl App {
             previous_key: None,
             admins: Arc::default(),
             directory: DirectoryMode::Strict,
+            membership: MembershipMode::Ignore,
             edition: Edition::Ultimate,
+            messages: MessageMode::Refuse,
+            touch_admins: false,
             limits: Limits::TENCENT,
             page_size: crate::domain::batch::PAGE,
+            recent: RecentRules::default(),
+            extensions: Extensions::default(),
             disabled: false,
             closed_services: Vec::new(),
             plan_until: None,

@@ -13,7 +13,8 @@ mod signature_cache;
 pub mod usersig;
 
 pub use apps::{
-    App, Apps, CallRates, Edition, Generation, Network, PAGE_KEY, PreviousKey, SAMPLE_KEY, SecretKey, Token,
+    App, Apps, CallRates, Edition, Extensions, Generation, MessageMode, Network, PAGE_KEY, PreviousKey,
+    SAMPLE_KEY, SecretKey, Token,
 };
 pub use callback::{Callback, SignRefusal, SigningToken};
 pub use gate::{Caller, Credentials, Gate};

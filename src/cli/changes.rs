@@ -44,7 +44,20 @@ fn of_change(change: &Value) -> String {
         "account_deleted" => "account deleted".to_owned(),
         "renumbered" => "change numbers lowered".to_owned(),
         "counters_set" => "counters imported".to_owned(),
+        "session_pinned" => format!("{}: pinned", session(&change["RecentContactTopItem"])),
+        "session_unpinned" => format!("{}: unpinned", session(&change["RecentContactTopItem"])),
+        "session_deleted" => format!("{}: session deleted", session(&change["RecentContactDeleteItem"])),
         other => plain(other).to_string(),
+    }
+}
+
+/// Describes the conversation of a session.
+fn session(list: &Value) -> String {
+    let item = &list["RecentContactList"][0];
+    match (item["To_Account"].as_str().or(item["Peer_Account"].as_str()), item["GroupId"].as_str()) {
+        (Some(user), _) => quoted(user).to_string(),
+        (None, Some(chat)) => format!("chat group {}", quoted(chat)),
+        (None, None) => "a conversation".to_owned(),
     }
 }
 
@@ -130,6 +143,18 @@ mod tests {
                 r#"chat group "club": removed with the chat group"#,
             ),
             (json!({"Change": "account_imported"}), "account imported"),
+            (
+                json!({"Change": "session_pinned", "RecentContactTopItem": {"RecentContactList": [{"Type": 1, "To_Account": "bob"}]}}),
+                r#""bob": pinned"#,
+            ),
+            (
+                json!({"Change": "session_unpinned", "RecentContactTopItem": {"RecentContactList": [{"Type": 2, "GroupId": "club"}]}}),
+                r#"chat group "club": unpinned"#,
+            ),
+            (
+                json!({"Change": "session_deleted", "RecentContactDeleteItem": {"RecentContactList": [{"Type": 1, "Peer_Account": "bob"}]}}),
+                r#""bob": session deleted"#,
+            ),
             (json!({"Change": "new \u{1b}"}), "new \\u{1b}"),
             (json!(7), ""),
         ] {

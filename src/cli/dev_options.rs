@@ -5,9 +5,11 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::{app_option::AppOption, dev_values, dev_webhook::DevWebhook, profile::Profile};
+use super::{
+    app_option::AppOption, dev_recent::DevRecent, dev_values, dev_webhook::DevWebhook, profile::Profile,
+};
 use crate::{
-    auth::{App, CallRates, Edition, Network},
+    auth::{App, CallRates, Edition, MessageMode, Network},
     config::read_rates,
     domain::{DirectoryMode, batch},
     listen, log,
@@ -83,12 +85,19 @@ pub(super) struct Options {
     /// Let apps write everything (ultimate), or everything except groups and standard marks (basic).
     #[arg(long, value_enum, default_value_t = EditionName::Ultimate)]
     pub(super) edition: EditionName,
-    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open).
+    /// Refuse the message commands (refuse), or check and answer them, drop the messages, and let them move the recent list
+    /// (accept).
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = MessagesOption::Refuse)]
+    pub(super) messages: MessagesOption,
+    /// Limit each owner to 20 groups and 1,000 conversations (tencent), or to 100 and 10,000 (open). With tencent-2026, owners
+    /// also have to be members of the chat groups that they organize.
     #[arg(long, value_enum, default_value_t = Profile::Tencent)]
     pub(super) profile: Profile,
     /// Return at most this many conversations in one reply of `get_contact_group`.
     #[arg(long, value_name = "NUMBER", default_value_t = batch::PAGE, value_parser = dev_values::page_size)]
     pub(super) page_size: usize,
+    #[command(flatten)]
+    pub(super) recent: DevRecent,
     /// Choose the format of the log on standard error.
     #[arg(long = "log-format", alias = "log", value_enum, default_value_t = log::LogFormat::Text)]
     pub(super) log: log::LogFormat,
@@ -123,8 +132,15 @@ impl Options {
                 EditionName::Ultimate => Edition::Ultimate,
                 EditionName::Basic => Edition::Basic,
             },
+            messages: match self.messages {
+                MessagesOption::Refuse => MessageMode::Refuse,
+                MessagesOption::Accept => MessageMode::Accept,
+            },
             limits: self.profile.limits(),
+            membership: self.profile.membership(),
             page_size: self.page_size,
+            recent: self.recent.rules(),
+            extensions: self.recent.extensions(),
             rates: self.rates.clone().unwrap_or_default(),
             // Unlimited, because developers make mistakes and need the specific error of each one.
             failed_signatures: None,
@@ -143,4 +159,10 @@ pub(super) enum EditionName {
 pub(super) enum DirectoryOption {
     Strict,
     Open,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum MessagesOption {
+    Refuse,
+    Accept,
 }

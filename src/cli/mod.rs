@@ -12,6 +12,7 @@ mod controls_token;
 mod data;
 mod dev;
 mod dev_options;
+mod dev_recent;
 mod dev_values;
 mod dev_webhook;
 mod effects;
@@ -229,8 +230,10 @@ mod tests {
         "app",
         "directory",
         "edition",
+        "messages",
         "profile",
         "page-size",
+        "extensions",
         "webhook",
         "webhook-secret-file",
     ];
@@ -259,7 +262,7 @@ mod tests {
             assert!(names("dev", &key.replace(['.', '_'], "-")).is_some(), "{key}");
         }
         let app_keys: BTreeSet<&str> = crate::config::app_keys().iter().map(|key| key.name).collect();
-        for setting in ["directory", "edition", "profile", "page-size"] {
+        for setting in ["directory", "edition", "messages", "profile", "page-size"] {
             assert!(app_keys.contains(setting.replace('-', "_").as_str()), "{setting}");
         }
     }

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     domain::AppId,
     excerpt,
-    interchange::{Line, UnknownFields, read_line, write_organizer},
+    interchange::{Line, UnknownFields, read_line, write_account, write_organizer},
     output::{Continued, Output},
     signals::Signals,
     text_file,
@@ -49,6 +49,9 @@ pub(super) struct Options {
     /// beginning.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Also pull the users' profiles, with the fields that are the same in every app.
+    #[arg(long)]
+    profiles: bool,
     /// The most calls per second. The original service allows an app 200 in total.
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = calls_per_second)]
     rate: u32,
@@ -85,9 +88,13 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         if name.is_empty() || done.contains(name) {
             continue;
         }
-        match puller.organizer(name) {
-            Ok(line) => {
+        let account = if options.profiles { puller.account(name) } else { Ok(None) };
+        match account.and_then(|account| Ok((account, puller.organizer(name)?))) {
+            Ok((account, line)) => {
                 let mut text = Vec::new();
+                if let Some(account) = account {
+                    write_account(&line.owner, &account, &mut text);
+                }
                 write_organizer(&line, &mut text);
                 sink.write(&text, &options.output)?;
                 fetched += 1;
@@ -168,6 +175,8 @@ fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
                 Ok(Line::Organizer(line)) if line.owner.app == app => {
                     done.insert(line.owner.user.to_string());
                 }
+                // The line of a user's profile comes before that of the user.
+                Ok(Line::Account { owner, .. }) if owner.app == app => {}
                 Ok(_) => {
                     bail!("line {number} is not a user of app {app}, so the file is not a pull of this app")
                 }

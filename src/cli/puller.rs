@@ -10,9 +10,12 @@ use super::{remote::Remote, terminal::say};
 use crate::{
     api::{Command, OWNER, START_INDEX},
     clock::Clock,
-    domain::{AppId, Conversation, Counters, Limits, Owner, Restoration, RestoredRecord, UserId},
+    domain::{
+        Account, AppId, Conversation, Counters, Limits, Owner, ProfileTag, Restoration, RestoredRecord,
+        UserId,
+    },
     excerpt,
-    interchange::{OrganizerLine, ReplyPage, read_reply},
+    interchange::{OrganizerLine, Refusable, ReplyPage, read_profile_reply, read_reply},
 };
 
 /// How many times a call with a temporary error is tried.
@@ -110,19 +113,40 @@ impl Puller<'_> {
         Ok(OrganizerLine { owner, restoration })
     }
 
-    /// Pulls one page. Temporary errors are retried.
+    /// Pulls the profile of a user, without the fields that cannot be stored. Returns `None` if the user does not exist.
+    pub(super) fn account(&mut self, name: &str) -> Result<Option<Account>, Failure> {
+        let tags: Vec<String> = ProfileTag::STANDARD.iter().map(ProfileTag::name).collect();
+        let body = json!({ "To_Account": [name], "TagList": tags }).to_string();
+        let reply = self.reply(Command::PortraitGet, &body, read_profile_reply)?;
+        if reply.skipped > 0 {
+            say(format!("{}: {} fields of the profile are left out", excerpt::plain(name), reply.skipped));
+        }
+        Ok(reply.account)
+    }
+
+    /// Pulls one page.
     fn page(&mut self, name: &str, start: i64) -> Result<ReplyPage, Failure> {
         let body = json!({ OWNER.name: name, START_INDEX.name: start }).to_string();
+        self.reply(Command::GetContactGroup, &body, read_reply)
+    }
+
+    /// Makes a call and reads its reply. Temporary errors are retried.
+    fn reply<T: Refusable>(
+        &mut self,
+        command: Command,
+        body: &str,
+        read: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, Failure> {
         let mut pause = Duration::from_millis(500);
         let mut attempt = 0;
         loop {
             attempt += 1;
             self.wait();
             let began = self.clock.elapsed();
-            let reply = self.remote.call(&Command::GetContactGroup.path(), body.as_bytes());
+            let reply = self.remote.call(&command.path(), body.as_bytes());
             self.waited += self.clock.elapsed().saturating_sub(began);
             self.reached |= reply.is_ok();
-            match reply.map(|text| read_reply(&text)) {
+            match reply.map(|text| read(&text)) {
                 Ok(Ok(page)) if !page.passes() || attempt == TRIES => return accepted(page),
                 Ok(Err(reason)) => {
                     return Err(Failure::User(format!("the reply is invalid: {reason}")));
@@ -159,15 +183,15 @@ fn endless(said: String) -> Failure {
     Failure::User(said)
 }
 
-/// Returns the page unless it is a refusal.
-fn accepted(page: ReplyPage) -> Result<ReplyPage, Failure> {
-    match page.code {
-        0 => Ok(page),
-        code if page.is_about_caller() => {
-            let info = excerpt::line(&page.info);
+/// Returns the reply unless it is a refusal.
+fn accepted<T: Refusable>(page: T) -> Result<T, Failure> {
+    match page.refusal() {
+        (0, _) => Ok(page),
+        (code, info) if page.is_about_caller() => {
+            let info = excerpt::line(info);
             Err(Failure::Pull(anyhow!("the server refuses every call: {info} ({code})")))
         }
-        code => Err(Failure::User(format!("{} ({code})", excerpt::line(&page.info)))),
+        (code, info) => Err(Failure::User(format!("{} ({code})", excerpt::line(info)))),
     }
 }
 

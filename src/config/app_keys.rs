@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     api::Family,
-    auth::{App, Edition, Identifier, Network, SecretKey},
+    auth::{App, Edition, Extensions, Identifier, MessageMode, Network, SecretKey},
     call::{FEED, INTERCHANGE},
-    domain::{AppId, DirectoryMode, Limits, UnixSeconds},
+    domain::{AppId, DirectoryMode, Limits, MembershipMode, UnixSeconds},
     secret_word,
 };
 
@@ -22,6 +22,8 @@ pub struct AppDraft {
     pub(super) previous: KeySource,
     pub(super) previous_until: Option<UnixSeconds>,
     pub(super) feed_token: TokenSource,
+    /// The setting; without it, the profile decides.
+    pub(super) membership: Option<MembershipMode>,
     pub(super) app: App,
 }
 
@@ -35,6 +37,7 @@ impl AppDraft {
             previous: KeySource::default(),
             previous_until: None,
             feed_token: TokenSource::default(),
+            membership: None,
             app: App::without_key(id),
         }
     }
@@ -42,7 +45,8 @@ impl AppDraft {
 
 const MOST: u64 = u64::MAX;
 const NETWORKS: &str = "addresses or networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\"";
-const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\", \"feed\"";
+const SERVICES: &str = "services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"profile\", \"openim\", \"confold\", \"interchange\", \"feed\"";
+const EXTENSIONS: &str = "extensions: \"recent\"";
 const IDENTIFIERS: &str = "identifiers of 1 to 256 bytes without control characters";
 
 /// Returns the configuration keys of an app.
@@ -144,19 +148,57 @@ static APP: &[Key<AppDraft>] = &[
         about: "`ultimate`: everything may be written; `basic`: conversation groups and standard marks may not (51013).",
     },
     Key {
+        name: "messages",
+        kind: Kind::Choice(&["refuse", "accept"], |draft, value| {
+            let accept = value == "accept";
+            assign(&mut draft.app.messages, if accept { MessageMode::Accept } else { MessageMode::Refuse })
+        }),
+        default: "refuse",
+        about: "`refuse`: sendmsg, batchsendmsg, importmsg, send_group_msg, import_group_msg and send_group_system_notification are refused; `accept`: they are checked, answered and dropped, and move the recent list. Messages are never kept.",
+    },
+    Key {
+        name: "messages_touch_admins",
+        kind: Kind::Switch(|draft, value| assign(&mut draft.app.touch_admins, value)),
+        default: "false",
+        about: "Whether messages also move the recent lists of administrators. An administrator who sends messages to everybody would get a very long list.",
+    },
+    Key {
         name: "profile",
-        kind: Kind::Choice(&["tencent", "open"], |draft, value| {
+        kind: Kind::Choice(&["tencent", "tencent-2026", "open"], |draft, value| {
+            let require = value == "tencent-2026";
+            draft.app.membership = if require { MembershipMode::Require } else { MembershipMode::Ignore };
             let open = value == "open";
             assign(&mut draft.app.limits, if open { Limits::OPEN } else { Limits::TENCENT })
         }),
         default: "tencent",
-        about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
+        about: "The limits for one user. `tencent`: 20 groups and 1,000 conversations; `tencent-2026`: the same, and `membership` is `require`; `open`: 100 groups and 10,000 conversations (51010, 51008 beyond that).",
+    },
+    Key {
+        name: "membership",
+        kind: Kind::Choice(&["ignore", "require"], |draft, value| {
+            let require = value == "require";
+            let mode = if require { MembershipMode::Require } else { MembershipMode::Ignore };
+            assign(&mut draft.membership, Some(mode))
+        }),
+        default: "",
+        about: "`ignore`: a user may organize every chat group that exists; `require`: only those that the user is in (otherwise 51007 for the conversation). Clearing and removing always work, and imports and chat groups without a list of members are exempt. Without this setting, the profile decides: `require` in `tencent-2026`, `ignore` in the others.",
     },
     Key {
         name: "page_size",
         kind: Kind::Number(1, 10_000, |draft, value| assign(&mut draft.app.page_size, count(value))),
         default: "100",
         about: "The maximum number of conversations in one reply of get_contact_group.",
+    },
+    Key {
+        name: "extensions",
+        kind: Kind::List(EXTENSIONS, |draft, value| {
+            let none = Extensions::default();
+            each(&value, EXTENSIONS, |name| none.with(name))?;
+            let all = value.iter().try_fold(none, |all, name| all.with(name));
+            assign(&mut draft.app.extensions, all.unwrap_or_default())
+        }),
+        default: "",
+        about: "Extensions that are switched on. `recent`: the commands top and batch_delete of the service recentcontact, which pin conversations and delete several at once, see recent.md (60009 without it).",
     },
     Key {
         name: "disabled",

@@ -31,7 +31,11 @@ impl Reading<'_> {
         for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
             match known.iter().any(|other| other.id == app.id) {
                 true => self.problem(*at, format!("there are two apps with the id {}", app.id)),
-                false => known.push(App { rates: app.rates.clone().over(&draft.rates), ..app.clone() }),
+                false => known.push(App {
+                    rates: app.rates.clone().over(&draft.rates),
+                    recent: draft.recent,
+                    ..app.clone()
+                }),
             }
         }
         known.sort_by_key(|app| app.id);

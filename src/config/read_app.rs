@@ -104,6 +104,7 @@ impl<'a> Reading<'a> {
         if draft.app.admins.is_empty() {
             self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
+        let membership = draft.membership.unwrap_or(draft.app.membership);
         let before = self.problems.len();
         let (callback, callback_settings) = match callback {
             Some((at, value)) => self.callback(at, id, value),
@@ -113,7 +114,7 @@ impl<'a> Reading<'a> {
         let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
-            app: Some(App { id, key, previous_key, feed_token, callback, ..draft.app }),
+            app: Some(App { id, key, previous_key, membership, feed_token, callback, ..draft.app }),
             settings,
             unclear,
             callback_settings,

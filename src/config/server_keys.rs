@@ -7,6 +7,7 @@ use crate::{
     address::Address,
     auth::{CallRates, Network},
     call::{RateLimit, is_host_name},
+    domain::RecentRules,
     http::HttpLimits,
     listen,
     log::{LogFormat, LogLevel},
@@ -28,6 +29,7 @@ pub struct ServerDraft {
     pub(super) store: StoreConfig,
     pub(super) limits: HttpLimits,
     pub(super) rates: CallRates,
+    pub(super) recent: RecentRules,
     pub(super) drain: Duration,
     pub(super) token_file: Option<PathBuf>,
     pub(super) key_readers: Readers,
@@ -52,6 +54,7 @@ impl ServerDraft {
             store: StoreConfig::new(""),
             limits: HttpLimits::default(),
             rates: CallRates::default(),
+            recent: RecentRules::default(),
             drain: Duration::ZERO,
             token_file: None,
             key_readers: Readers::Nobody,
@@ -277,6 +280,26 @@ static SERVER: &[Key<ServerDraft>] = &[
         default: "false",
         about: "Whether unknown fields (50002), and a `random` that is not a number from 0 to 4294967295 (60002), are \
                 refused instead of ignored.",
+    },
+    Key {
+        name: "recent.listed",
+        kind: Kind::Number(1, RecentRules::MOST_LISTED as u64, |draft, value| {
+            assign(&mut draft.recent.listed, count(value))
+        }),
+        default: "100",
+        about: "How many recent conversations get_list shows of a user, besides the pinned ones: the newest. The others are kept, and are shown again when newer ones are deleted. It changes when the apps are reloaded.",
+    },
+    Key {
+        name: "recent.page_size",
+        kind: Kind::Number(1, 1_000, |draft, value| assign(&mut draft.recent.page_size, count(value))),
+        default: "500",
+        about: "The maximum number of recent conversations in one reply of get_list, besides the pinned ones. A reply is longer if more conversations have moved in the same second. With the default, one reply is always complete. It changes when the apps are reloaded.",
+    },
+    Key {
+        name: "recent.retention_days",
+        kind: Kind::Number(0, 36_500, |draft, value| assign(&mut draft.recent.retention, 86_400 * value)),
+        default: "0",
+        about: "How many days after its newest message get_list shows a conversation; 0 means for ever. It changes when the apps are reloaded.",
     },
     Key {
         name: "metrics.enabled",

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    Account, ChangeNumber, Counters, CustomMark, Group, GroupId, GroupName, Organizer, Record, StandardMark,
-    UnixSeconds, renumbering::renumbered,
+    Account, ChangeNumber, Counters, CustomMark, Group, GroupId, GroupName, Organizer, Record,
+    SessionChanged, StandardMark, UnixSeconds, renumbering::renumbered,
 };
 
 /// Everything a store keeps about one owner: their account and their organizer.
@@ -25,7 +25,7 @@ pub struct Change {
     pub deltas: Vec<Delta>,
 }
 
-/// One thing that changed. A change of a group or record uses one change number; other changes use none.
+/// One thing that changed. A change of a group, record or session uses one change number; other changes use none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
     /// A conversation group was created.
@@ -81,6 +81,8 @@ pub enum Delta {
     },
     /// An import set the counters. It never lowers one, except for the version when it has to renumber.
     CountersSet(Counters),
+    /// A session was pinned, unpinned or deleted. Of the owner's state, only the version changes.
+    SessionChanged(Box<SessionChanged>),
 }
 
 /// A record before and after a change; `None` where it does not exist.
@@ -106,6 +108,7 @@ impl Delta {
         match self {
             Delta::GroupCreated(group) | Delta::GroupRenamed { group, .. } => Some(group.number),
             Delta::RecordChanged { record, .. } => Some(record.number),
+            Delta::SessionChanged(change) => change.number,
             Delta::GroupDeleted { number, .. }
             | Delta::RecordGone { number, .. }
             | Delta::RecordBuried { number, .. } => Some(*number),
@@ -114,6 +117,12 @@ impl Delta {
             | Delta::Renumbered { .. }
             | Delta::CountersSet(_) => None,
         }
+    }
+
+    /// Checks whether the delta is recorded as a part of an event. Restoring a session is not, like a touch.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        !matches!(self, Delta::SessionChanged(change) if change.number.is_none())
     }
 
     /// Returns the record before and after, or `None` if the delta is not about a record.

@@ -6,7 +6,9 @@
 use std::collections::HashSet;
 
 use super::{
-    ChatGroup, ChatGroupLife, ChatGroupProfile, Decision, MAX_NUMBER, Member, Terms, UserId, chat_group_rules,
+    ChatGroup, ChatGroupEvent, ChatGroupKind, ChatGroupLife, ChatGroupProfile, Decision, MAX_NUMBER, Member,
+    MemberPatch, Moment, ProfilePatch, Terms, UserId, chat_group_events, chat_group_rules,
+    chat_group_settings,
 };
 use crate::excerpt::quoted;
 
@@ -22,6 +24,38 @@ pub enum ChatGroupEdit {
     },
     /// Adds members; users who are members already stay as they are.
     AddMembers(Vec<Member>),
+    /// Adds members with the times at which they joined elsewhere. Those who cannot be added are left out.
+    ImportMembers(Vec<Member>),
+    /// Changes the profile.
+    ChangeProfile {
+        /// What to change.
+        patch: ProfilePatch,
+        /// The user who makes the change, if the call names one.
+        operator: Option<UserId>,
+    },
+    /// Changes the entry of a member.
+    ChangeMember {
+        /// The member.
+        user: UserId,
+        /// What to change.
+        patch: MemberPatch,
+    },
+    /// Makes a member the owner.
+    ChangeOwner {
+        /// The member.
+        user: UserId,
+        /// The user who makes the change, if the call names one.
+        operator: Option<UserId>,
+    },
+    /// Records what another service has reported. Such events lead to the same members in any order, and repeatedly.
+    Observed {
+        /// What happened.
+        event: ChatGroupEvent,
+        /// The kind of the chat group.
+        kind: ChatGroupKind,
+        /// When it happened, in milliseconds.
+        at: u64,
+    },
     /// Removes members; removing users who are not members succeeds.
     RemoveMembers(Vec<UserId>),
     /// Disbands the chat group: all records that owners keep about it become invalid (decision 20).
@@ -44,6 +78,8 @@ pub struct ChatGroupWorld<'a> {
     pub imported: &'a HashSet<UserId>,
     /// The members that [`ChatGroupEdit::wanted`] selects, in the order in which they joined.
     pub members: &'a [Member],
+    /// When users among [`ChatGroupEdit::leavers`] left, in milliseconds, as far as it is known.
+    pub exits: &'a [(UserId, u64)],
 }
 
 /// Which members an edit needs to see.
@@ -58,7 +94,7 @@ pub enum WantedMembers {
 /// The result of an edit of a chat group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatGroupOutcome {
-    /// The result for each user of [`ChatGroupEdit::AddMembers`], in the same order.
+    /// The result for each user of [`ChatGroupEdit::AddMembers`] or [`ChatGroupEdit::ImportMembers`], in the same order.
     pub joined: Vec<Joining>,
     /// The chat group's life before the edit; `None` if it was unknown.
     pub before: Option<ChatGroupLife>,
@@ -77,6 +113,8 @@ pub enum Joining {
     Added,
     /// The user was a member already.
     Present,
+    /// There is no room for the user, or the time of joining is not possible.
+    Impossible,
 }
 
 /// The effect of an edit that changes a chat group.
@@ -104,10 +142,18 @@ pub enum ChatGroupDelta {
     Reincarnated(u32),
     /// A user became a member.
     Joined(Member),
+    /// The entry of a member changed.
+    Amended(Member),
     /// A member left.
     Left(UserId),
     /// All members except the owner left.
     AllLeft,
+    /// It became known that a user left at this time, in milliseconds.
+    ExitNoted(UserId, u64),
+    /// The present life of the chat group began at another moment than was known.
+    Began(Moment),
+    /// It became known that somebody joined at this moment.
+    JoinNoted(Moment),
 }
 
 /// Why an edit of a chat group is refused.
@@ -136,6 +182,26 @@ pub enum ChatGroupRejection {
     /// There is not enough room for all new members, so none was added.
     #[error("a chat group may have at most {0} members")]
     Full(u32),
+    /// There are more members than the highest number that is asked for.
+    #[error("the chat group has {members} members, which is more than {most}")]
+    TooMany {
+        /// The number of members.
+        members: usize,
+        /// The highest number that is asked for.
+        most: u32,
+    },
+    /// The user is not a member.
+    #[error("{} is not a member of the chat group", quoted(.0.as_str()))]
+    NotInGroup(UserId),
+    /// The role of the owner can change only when another member becomes the owner.
+    #[error("{} is the owner of the chat group, whose role cannot be changed", quoted(.0.as_str()))]
+    OwnersRole(UserId),
+    /// In this kind of chat group, only the entry of the owner can be changed.
+    #[error("in a chat group of this kind, only the entry of the owner can be changed")]
+    OwnerOnly,
+    /// In this kind of chat group, nobody can be muted.
+    #[error("nobody can be muted in a chat group of this kind")]
+    NoMuting,
     /// The owner cannot be removed.
     #[error("the owner of a chat group cannot be removed")]
     OwnerStays(UserId),
@@ -149,7 +215,13 @@ impl ChatGroupEdit {
             ChatGroupEdit::Create { profile, members } => {
                 profile.owner.iter().chain(members.iter().map(|member| &member.user)).collect()
             }
-            ChatGroupEdit::AddMembers(members) => members.iter().map(|member| &member.user).collect(),
+            ChatGroupEdit::AddMembers(members) | ChatGroupEdit::ImportMembers(members) => {
+                members.iter().map(|member| &member.user).collect()
+            }
+            ChatGroupEdit::ChangeProfile { operator, .. } => operator.iter().collect(),
+            ChatGroupEdit::ChangeMember { user, .. } => vec![user],
+            ChatGroupEdit::ChangeOwner { user, operator } => operator.iter().chain([user]).collect(),
+            ChatGroupEdit::Observed { event, .. } => event.users(),
             ChatGroupEdit::RemoveMembers(_) | ChatGroupEdit::Destroy | ChatGroupEdit::Restore { .. } => {
                 Vec::new()
             }
@@ -160,12 +232,29 @@ impl ChatGroupEdit {
     #[must_use]
     pub fn wanted(&self) -> WantedMembers {
         match self {
-            ChatGroupEdit::AddMembers(members) => {
+            ChatGroupEdit::AddMembers(members) | ChatGroupEdit::ImportMembers(members) => {
                 WantedMembers::Named(members.iter().map(|member| member.user.clone()).collect())
             }
             ChatGroupEdit::RemoveMembers(users) => WantedMembers::Named(users.clone()),
-            ChatGroupEdit::Create { .. } | ChatGroupEdit::Destroy => WantedMembers::Named(Vec::new()),
-            ChatGroupEdit::Restore { .. } => WantedMembers::All,
+            ChatGroupEdit::ChangeMember { user, .. } | ChatGroupEdit::ChangeOwner { user, .. } => {
+                WantedMembers::Named(vec![user.clone()])
+            }
+            ChatGroupEdit::Observed { event, .. } if !event.concerns_all() => {
+                WantedMembers::Named(event.users().into_iter().cloned().collect())
+            }
+            ChatGroupEdit::Create { .. } | ChatGroupEdit::ChangeProfile { .. } | ChatGroupEdit::Destroy => {
+                WantedMembers::Named(Vec::new())
+            }
+            ChatGroupEdit::Observed { .. } | ChatGroupEdit::Restore { .. } => WantedMembers::All,
+        }
+    }
+
+    /// Returns the users of whom the edit depends on when they left.
+    #[must_use]
+    pub fn leavers(&self) -> Vec<&UserId> {
+        match self {
+            ChatGroupEdit::Observed { event, .. } => event.users(),
+            _ => Vec::new(),
         }
     }
 
@@ -183,6 +272,23 @@ impl ChatGroupEdit {
                 (Vec::new(), Some(chat_group_rules::create(old, profile, members, world)?))
             }
             ChatGroupEdit::AddMembers(members) => chat_group_rules::add(old, members, world)?,
+            ChatGroupEdit::ImportMembers(members) => {
+                chat_group_settings::import_members(old, members, world)?
+            }
+            ChatGroupEdit::ChangeProfile { patch, operator } => {
+                chat_group_settings::check_operator(operator.as_ref(), world)?;
+                (Vec::new(), chat_group_settings::change_profile(old, patch, world)?)
+            }
+            ChatGroupEdit::ChangeMember { user, patch } => {
+                (Vec::new(), chat_group_settings::change_member(old, user, patch, world)?)
+            }
+            ChatGroupEdit::ChangeOwner { user, operator } => {
+                chat_group_settings::check_operator(operator.as_ref(), world)?;
+                (Vec::new(), chat_group_settings::change_owner(old, user, world)?)
+            }
+            ChatGroupEdit::Observed { event, kind, at } => {
+                (Vec::new(), chat_group_events::observe(old, event, *kind, *at, world))
+            }
             ChatGroupEdit::RemoveMembers(users) => (Vec::new(), chat_group_rules::remove(old, users, world)?),
             ChatGroupEdit::Destroy => (Vec::new(), Some(chat_group_rules::destroy(old, world)?)),
             ChatGroupEdit::Restore { group, members } => {
@@ -217,6 +323,14 @@ impl ChatGroupState {
                 ChatGroupDelta::Destroyed(_) => group.profile = None,
                 ChatGroupDelta::Reincarnated(incarnation) => group.incarnation = *incarnation,
                 ChatGroupDelta::Joined(member) => members.push(member.clone()),
+                ChatGroupDelta::Amended(member) => {
+                    members.iter_mut().filter(|known| known.user == member.user).for_each(|known| {
+                        known.clone_from(member);
+                    });
+                }
+                ChatGroupDelta::Began(moment) => group.began = *moment,
+                ChatGroupDelta::JoinNoted(moment) => group.joined = *moment,
+                ChatGroupDelta::ExitNoted(..) => {}
                 ChatGroupDelta::Left(user) => members.retain(|member| member.user != *user),
                 ChatGroupDelta::AllLeft => members.clear(),
             }

@@ -37,7 +37,12 @@ pub(super) fn create(
     }
     let mut deltas = vec![ChatGroupDelta::Profiled { before: None, profile: profile.clone() }];
     deltas.extend(members.iter().map(|member| ChatGroupDelta::Joined((*member).clone())));
-    let next = ChatGroup { incarnation, profile: Some(profile.clone()), listed: members.len() };
+    let next = ChatGroup {
+        incarnation,
+        profile: Some(profile.clone()),
+        listed: members.len(),
+        ..old.cloned().unwrap_or_default()
+    };
     Ok(ChatGroupChange { next, deltas })
 }
 
@@ -100,7 +105,8 @@ pub(super) fn destroy(
     }
     let incarnation = old.map_or(0, |old| old.incarnation).saturating_add(1).min(MAX_NUMBER);
     deltas.push(ChatGroupDelta::Reincarnated(incarnation));
-    Ok(ChatGroupChange { next: ChatGroup { incarnation, profile: None, listed: 0 }, deltas })
+    let next = ChatGroup { incarnation, profile: None, listed: 0, ..old.cloned().unwrap_or_default() };
+    Ok(ChatGroupChange { next, deltas })
 }
 
 pub(super) fn restore(
@@ -112,8 +118,12 @@ pub(super) fn restore(
     let mut users = HashSet::new();
     let members: Vec<Member> = members.iter().filter(|member| users.insert(&member.user)).cloned().collect();
     let life = imported.life().imported_over(old.map(ChatGroup::life))?;
-    let next =
-        ChatGroup { incarnation: life.incarnation, profile: imported.profile.clone(), listed: members.len() };
+    let next = ChatGroup {
+        incarnation: life.incarnation,
+        profile: imported.profile.clone(),
+        listed: members.len(),
+        ..old.cloned().unwrap_or_default()
+    };
     let same_members = world.members == members;
     if old == Some(&next) && same_members {
         return Ok(None);
@@ -159,13 +169,15 @@ impl ChatGroupLife {
 
 impl ChatGroupWorld<'_> {
     /// Checks whether a user exists.
-    fn knows(&self, user: &UserId) -> bool {
+    pub(super) fn knows(&self, user: &UserId) -> bool {
         self.imported.contains(user) || self.terms.takes_for_granted(user)
     }
 }
 
 /// Returns the chat group if it exists and its kind has a list of members.
-fn with_members(old: Option<&ChatGroup>) -> Result<(&ChatGroup, &ChatGroupProfile), ChatGroupRejection> {
+pub(super) fn with_members(
+    old: Option<&ChatGroup>,
+) -> Result<(&ChatGroup, &ChatGroupProfile), ChatGroupRejection> {
     let (old, profile) =
         (old.and_then(|old| Some((old, old.profile.as_ref()?)))).ok_or(ChatGroupRejection::Unknown)?;
     match profile.kind {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{ChatGroupKind, JoinOption, Limits};
+use crate::domain::{ChatGroupKind, JoinOption, Limits, ProfileDetails};
 
 /// The model's state: the chat group's name while it exists, how often it was destroyed, and its members besides the
 /// owner.
@@ -34,7 +34,7 @@ fn user(index: u8) -> UserId {
 }
 
 fn member(index: u8) -> Member {
-    Member { user: user(index), admin: false, joined_at: 1 }
+    Member::new(user(index), false, 1)
 }
 
 fn profile(name: u8) -> ChatGroupProfile {
@@ -48,6 +48,7 @@ fn profile(name: u8) -> ChatGroupProfile {
         max_members: u32::try_from(MAX).unwrap(),
         join_option: JoinOption::default(),
         created_at: 1,
+        details: ProfileDetails::default(),
     }
 }
 
@@ -61,7 +62,8 @@ fn edit(step: &Step) -> ChatGroupEdit {
         Step::Remove(some) => ChatGroupEdit::RemoveMembers(some.iter().map(|index| user(*index)).collect()),
         Step::Destroy => ChatGroupEdit::Destroy,
         Step::Import { name, incarnation, members: some } => {
-            let group = ChatGroup { incarnation: *incarnation, profile: name.map(profile), listed: 0 };
+            let group =
+                ChatGroup { incarnation: *incarnation, profile: name.map(profile), ..ChatGroup::default() };
             let members = if name.is_some() { members(some) } else { Vec::new() };
             ChatGroupEdit::Restore { group, members }
         }
@@ -154,7 +156,7 @@ fn decide(
             state.members.iter().filter(|member| users.contains(&member.user)).cloned().collect()
         }
     };
-    let world = ChatGroupWorld { terms: &terms, imported: &imported, members: &members };
+    let world = ChatGroupWorld { terms: &terms, imported: &imported, members: &members, exits: &[] };
     let Decision { outcome, change } = edit.decide(state.map(|state| &state.group), world)?;
     let before = state.cloned().unwrap_or_default();
     let Some(ChatGroupChange { next, deltas }) = change else {
@@ -218,7 +220,7 @@ fn a_kind_without_a_list_of_members_has_none_to_change() {
 
 #[test]
 fn an_id_can_be_used_until_its_incarnations_are_used_up() {
-    let last = ChatGroup { incarnation: MAX_NUMBER, profile: None, listed: 0 };
+    let last = ChatGroup { incarnation: MAX_NUMBER, ..ChatGroup::default() };
     let spent = ChatGroupState { group: last, members: Vec::new() };
     let create = edit(&Step::Create { name: 0, members: Vec::new() });
     assert_eq!(decide(Some(&spent), &create), Err(ChatGroupRejection::Spent));

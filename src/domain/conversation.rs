@@ -14,6 +14,12 @@ pub enum Conversation {
     ChatGroup(ChatGroupId),
 }
 
+impl From<ChatGroupId> for Conversation {
+    fn from(id: ChatGroupId) -> Conversation {
+        Conversation::ChatGroup(id)
+    }
+}
+
 impl Conversation {
     /// Returns the chat group, or `None` for a one-to-one conversation.
     #[must_use]

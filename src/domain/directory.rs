@@ -1,17 +1,8 @@
-//! What the rules need to know about accounts and chat groups.
+//! What the rules need to know about which accounts and chat groups exist.
 
 use std::collections::HashMap;
 
-use super::{Conversation, MembershipMode, Rejection, Terms, UserId};
-
-/// An imported account. No rule depends on its fields, which are stored for the clients that set them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// The nickname; empty if it was never set.
-    pub nick: String,
-    /// The address of the portrait; empty if it was never set.
-    pub face_url: String,
-}
+use super::{Conversation, KnownSessions, MembershipMode, Rejection, Terms, UserId};
 
 /// Whether a chat group exists, and which incarnation it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +26,8 @@ pub enum Presence {
         /// Its incarnation and whether it exists; `None` if the directory does not know it.
         life: Option<ChatGroupLife>,
         /// Whether the owner is a member. Everybody counts as a member of a chat group without a list of members.
-        /// Stores look this up only if the terms require membership, and set it to true otherwise.
+        /// Stores look this up only if the terms require membership or the edit is about sessions, and set it to true
+        /// otherwise.
         is_member: bool,
     },
     /// The stored data is damaged, so it is unknown whether the user or chat group exists.
@@ -92,6 +84,8 @@ pub struct World<'a> {
     pub terms: &'a Terms,
     /// What the directory contains about each conversation that the edit names.
     pub presences: &'a HashMap<Conversation, Presence>,
+    /// The sessions that the edit depends on; `None` if it is not about sessions.
+    pub sessions: Option<&'a KnownSessions>,
 }
 
 impl World<'_> {
@@ -140,7 +134,8 @@ mod tests {
         let incarnation = |directory: DirectoryMode, admins: &[&str], conversation| {
             let admins = Arc::new(admins.iter().map(|name| (*name).to_owned()).collect());
             let terms = Terms { directory, admins, ..Terms::of_tools(Limits::OPEN, 0) };
-            World { owner: &owner, terms: &terms, presences: &presences }.incarnation(conversation)
+            World { owner: &owner, terms: &terms, presences: &presences, sessions: None }
+                .incarnation(conversation)
         };
         let refused = |conversation: &Conversation| Err(Rejection::UnreadablePeer(conversation.clone()));
         assert_eq!(incarnation(DirectoryMode::Strict, &[], &user), refused(&user));
@@ -164,7 +159,7 @@ mod tests {
             let life = Some(ChatGroupLife { incarnation: 7, alive: true });
             let presences = HashMap::from([(group.clone(), Presence::ChatGroup { life, is_member })]);
             let terms = Terms { membership, ..Terms::of_tools(Limits::OPEN, 0) };
-            World { owner: &owner, terms: &terms, presences: &presences }.incarnation(&group)
+            World { owner: &owner, terms: &terms, presences: &presences, sessions: None }.incarnation(&group)
         };
         assert_eq!(incarnation(MembershipMode::Ignore, false), Ok(7));
         assert_eq!(incarnation(MembershipMode::Require, true), Ok(7));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange, Organizer,
-    OwnerState, Rejection, Restoration, Undo, Undone, World, accounts, grouping, marking, restore, reversal,
+    Account, Change, ChangeNumber, Conversation, Delta, GroupId, GroupName, MarkChange, MemberChange,
+    Organizer, OwnerState, ProfileTag, ProfileValue, Rejection, Restoration, SessionChange, Undo, Undone,
+    World, accounts, grouping, marking, restore, reversal, session,
 };
 
 /// A requested change of an owner's data. Stores run edits without depending on their meaning.
@@ -48,12 +49,18 @@ pub enum Edit {
         /// The address of the portrait.
         face_url: Option<String>,
     },
+    /// Replaces the account and its whole profile, or imports it.
+    RestoreAccount(Account),
+    /// Sets fields of the profile, in this order; a value that is `None` clears its field.
+    SetProfile(Vec<(ProfileTag, Option<ProfileValue>)>),
     /// Deletes the account and everything the owner organized; the counters stay (decision 9).
     DeleteAccount,
     /// Replaces everything the owner organized with imported groups and records.
     Restore(Restoration),
     /// Reverts what earlier calls changed.
     Undo(Undo),
+    /// Pins, unpins and deletes sessions, in this order.
+    ChangeSessions(Vec<(Conversation, SessionChange)>),
     /// Panics, to test that stores survive it.
     #[cfg(test)]
     Defect,
@@ -84,6 +91,11 @@ pub enum Outcome {
     },
     /// The result of [`Edit::Undo`].
     Undone(Undone),
+    /// The result of [`Edit::ChangeSessions`].
+    Sessions {
+        /// Whether any session changed.
+        changed: bool,
+    },
 }
 
 impl Outcome {
@@ -126,9 +138,12 @@ impl Edit {
                 restoration.records.iter().map(|record| &record.conversation).collect()
             }
             Edit::Undo(undo) => undo.named(),
+            Edit::ChangeSessions(items) => items.iter().map(|(named, _)| named).collect(),
             Edit::RenameGroup { .. }
             | Edit::DeleteGroup { .. }
             | Edit::ImportAccount { .. }
+            | Edit::RestoreAccount(_)
+            | Edit::SetProfile(_)
             | Edit::DeleteAccount => Vec::new(),
             #[cfg(test)]
             Edit::Defect => Vec::new(),
@@ -168,6 +183,8 @@ impl Edit {
             Edit::ImportAccount { nick, face_url } => {
                 return Ok(accounts::import(state, nick.as_deref(), face_url.as_deref()));
             }
+            Edit::RestoreAccount(account) => return Ok(accounts::replace(state, account.clone())),
+            Edit::SetProfile(fields) => return accounts::set_profile(state, fields),
             Edit::DeleteAccount => return accounts::delete(state, world),
             Edit::Restore(restoration) => return restore::restore(state, restoration, world),
             Edit::Mark { items } => {
@@ -177,6 +194,10 @@ impl Edit {
             Edit::Undo(undo) => {
                 let (kept, made) = reversal::revert(state, world, undo)?;
                 return Ok(decision(state, Outcome::Undone(undo.result(kept, organizer)), made));
+            }
+            Edit::ChangeSessions(items) => {
+                let change = session::change(state, world, items)?;
+                return Ok(Decision { outcome: Outcome::Sessions { changed: change.is_some() }, change });
             }
             Edit::CreateGroup { name, conversations } => {
                 grouping::create(organizer, world, name, conversations)
@@ -200,6 +221,13 @@ impl Edit {
         matches!(self, Edit::DeleteAccount)
     }
 
+    /// Checks whether the edit is about sessions, so that [`World::sessions`] has to be given, and membership has to be
+    /// looked up.
+    #[must_use]
+    pub fn is_about_sessions(&self) -> bool {
+        matches!(self, Edit::ChangeSessions(_))
+    }
+
     /// Checks whether the edit requires that the owner exists.
     fn needs_owner(&self) -> bool {
         match self {
@@ -208,8 +236,15 @@ impl Edit {
             | Edit::ChangeMembers { .. }
             | Edit::DeleteGroup { .. }
             | Edit::Mark { .. }
+            | Edit::SetProfile(_)
             | Edit::Undo(_) => true,
-            Edit::ImportAccount { .. } | Edit::DeleteAccount | Edit::Restore(_) => false,
+            // An import restores the sessions of every owner.
+            Edit::ChangeSessions(items) => {
+                !items.iter().all(|(_, change)| matches!(change, SessionChange::Restore(_)))
+            }
+            Edit::ImportAccount { .. } | Edit::RestoreAccount(_) | Edit::DeleteAccount | Edit::Restore(_) => {
+                false
+            }
             #[cfg(test)]
             Edit::Defect => false,
         }
@@ -254,6 +289,17 @@ impl TryFrom<Outcome> for Vec<Result<(), Rejection>> {
     fn try_from(outcome: Outcome) -> Result<Self, WrongOutcome> {
         match outcome {
             Outcome::Marked(items) => Ok(items),
+            _ => Err(WrongOutcome),
+        }
+    }
+}
+
+impl TryFrom<Outcome> for () {
+    type Error = WrongOutcome;
+
+    fn try_from(outcome: Outcome) -> Result<(), WrongOutcome> {
+        match outcome {
+            Outcome::Sessions { .. } => Ok(()),
             _ => Err(WrongOutcome),
         }
     }

@@ -30,10 +30,18 @@ pub mod batch {
     pub const ADDED_MEMBERS: usize = 300;
     /// Members per `delete_group_member` (A32) and `get_role_in_group`.
     pub const NAMED_MEMBERS: usize = 500;
+    /// Chat groups per `get_joined_group_list`.
+    pub const JOINED: usize = 5_000;
     /// Chat groups per page of `get_appid_group_list`.
     pub const LISTED: usize = 10_000;
     /// Accounts per account call.
     pub const ACCOUNTS: usize = 100;
+    /// Fields of a profile per profile call.
+    pub const PROFILE: usize = 100;
+    /// Users per question for their presence, and receivers of a message.
+    pub const RECEIVERS: usize = 500;
+    /// Messages per `import_group_msg`.
+    pub const IMPORTED_MESSAGES: usize = 7;
     /// Chat groups per `get_group_info`.
     pub const CHAT_GROUPS: usize = 50;
     /// Records per page of `get_contact_group`.

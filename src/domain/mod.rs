@@ -9,7 +9,9 @@ mod calendar;
 mod change;
 mod chat_group;
 mod chat_group_edit;
+mod chat_group_events;
 mod chat_group_rules;
+mod chat_group_settings;
 mod conversation;
 mod directory;
 mod draft;
@@ -22,8 +24,12 @@ mod ids;
 mod limits;
 mod mark;
 mod marking;
+mod moment;
 mod organizer;
+mod posting;
+mod profile;
 mod receipt;
+mod recent;
 mod record;
 mod rejection;
 mod removal;
@@ -31,6 +37,7 @@ mod renumbering;
 mod restoration;
 mod restore;
 mod reversal;
+mod session;
 mod sync;
 mod terms;
 mod touch;
@@ -43,13 +50,18 @@ mod model_tests;
 
 pub use calendar::{http_date, utc};
 pub use change::{BeforeAndAfter, Change, Delta, OwnerState, RecordParts};
-pub use chat_group::{ChatGroup, ChatGroupKind, ChatGroupProfile, JoinOption, Member, Role};
+pub use chat_group::{
+    ChatGroup, ChatGroupKind, ChatGroupProfile, InviteOption, JoinOption, Member, MemberDetails,
+    ProfileDetails, Role,
+};
 pub use chat_group_edit::{
     ChatGroupChange, ChatGroupDelta, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,
     ChatGroupWorld, Joining, WantedMembers,
 };
+pub use chat_group_events::{ChatGroupEvent, EXIT_SECONDS};
+pub use chat_group_settings::{MemberPatch, ProfilePatch};
 pub use conversation::Conversation;
-pub use directory::{Account, ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
+pub use directory::{ChatGroupLife, DirectoryMode, DirectoryRules, Presence, World};
 pub use edit::{Decision, Edit, Grouped, Outcome, WrongOutcome};
 pub use event::{Event, EventContent, FeedEntry};
 pub use filter::{ConversationKind, Filter, FilteredPage, filtered_page};
@@ -59,11 +71,18 @@ pub use ids::{AppId, ChatGroupId, LAST_SECOND, Owner, UnixSeconds, UserId};
 pub use limits::{Limits, batch};
 pub use mark::{CustomMark, MarkBit, StandardMark};
 pub use marking::{MarkChange, StandardChange};
+pub use moment::{Moment, MomentKind};
 pub use organizer::{ChangeNumber, Counters, MAX_NUMBER, Organizer, Unsound};
+pub use posting::{ChatGroupTraffic, LastMessage, Numbers, Post, Posting};
+pub use profile::{Account, Profile, ProfileKind, ProfileTag, ProfileValue};
 pub use receipt::Receipt;
+pub use recent::{
+    RecentItem, RecentPage, RecentRequest, RecentRules, RecentSession, keep_newest, recent_page,
+};
 pub use record::Record;
 pub use rejection::Rejection;
 pub use restoration::{Restoration, RestoredGroup, RestoredRecord};
+pub use session::{KnownSessions, MOST_PINNED, Session, SessionChange, SessionChanged, SessionMarks};
 pub use sync::{Changes, Known, Latest, changes};
 pub use terms::{MembershipMode, Terms};
 pub use touch::{ChatGroupTimes, SessionTimes, Touch};

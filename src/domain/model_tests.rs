@@ -307,7 +307,8 @@ pub(super) fn decide_among(
 ) -> Result<Decision<Outcome, Change>, Rejection> {
     let terms = Terms::of_tools(LIMITS, now);
     let owner = UserId::parse("owner").unwrap();
-    let decision = edit.decide(state, dead, World { owner: &owner, terms: &terms, presences })?;
+    let decision =
+        edit.decide(state, dead, World { owner: &owner, terms: &terms, presences, sessions: None })?;
     if let Some(change) = &decision.change {
         assert_eq!(state.folded(&change.deltas), change.next, "the deltas lead to the next state");
         check_delta_numbers(&state.organizer, change);

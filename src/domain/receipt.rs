@@ -66,7 +66,7 @@ impl Receipt {
             Outcome::Grouped(Grouped { id, items }) => (Some(*id), items),
             Outcome::Marked(items) => (None, items),
             Outcome::Undone(undone) => return Receipt::of_undo(undone),
-            Outcome::Account { .. } | Outcome::Restored { .. } => return None,
+            Outcome::Account { .. } | Outcome::Restored { .. } | Outcome::Sessions { .. } => return None,
         };
         let number = |(index, result): (usize, &Result<(), Rejection>)| match result {
             Ok(()) => Some(DONE),

@@ -42,6 +42,12 @@ pub enum Rejection {
         /// The limit.
         limit: usize,
     },
+    /// The owner would have too many pinned sessions.
+    #[error("the owner already has {limit} pinned conversations, the most allowed; unpin some of them first")]
+    TooManyPinned {
+        /// The limit.
+        limit: usize,
+    },
     /// The owner would have too many groups.
     #[error("the owner already has {limit} conversation groups, the most allowed")]
     TooManyGroups {
@@ -55,6 +61,12 @@ pub enum Rejection {
         max = MAX_NUMBER
     )]
     NoGroupIdLeft,
+    /// The profile would have too many fields with tags of the app's own.
+    #[error("a profile may have at most {limit} fields with tags of the app's own")]
+    TooManyTags {
+        /// The limit.
+        limit: usize,
+    },
     /// No group of the owner has this name.
     #[error("the owner has no conversation group named {}", quoted(.0))]
     NoSuchGroup(String),

@@ -88,7 +88,7 @@ fn changed(
 ) -> Organizer {
     let state = OwnerState { account: Some(Arc::default()), organizer: Arc::new(organizer.clone()) };
     let (owner, terms) = (UserId::parse("owner").unwrap(), Terms::of_tools(Limits::OPEN, now));
-    let world = World { owner: &owner, terms: &terms, presences };
+    let world = World { owner: &owner, terms: &terms, presences, sessions: None };
     let Some(Change { next, deltas }) = edit.decide(&state, dead, world).unwrap().change else {
         return organizer.clone();
     };

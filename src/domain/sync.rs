@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{ChangeNumber, Conversation, Delta, EventContent, Group, GroupId, Organizer, Record};
+use super::{
+    ChangeNumber, Conversation, Delta, EventContent, Group, GroupId, Organizer, Record, SessionChanged,
+};
 
 /// What a client knows of an owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub struct Changes {
     pub gone_groups: Vec<GroupId>,
     /// The conversations that have no record any more.
     pub gone_conversations: Vec<Conversation>,
+    /// The last change of each session that was pinned, unpinned or deleted. A client that begins with nothing gets none.
+    pub sessions: Vec<SessionChanged>,
     /// What the client knows after this part.
     pub known: Known,
     /// Whether there is more.
@@ -56,6 +60,7 @@ enum Item<'a> {
     Record(&'a Arc<Record>),
     GoneGroup(GroupId),
     GoneConversation(&'a Conversation),
+    Session(&'a SessionChanged),
 }
 
 impl Known {
@@ -100,6 +105,7 @@ pub fn changes(latest: Latest<'_>, known: Known, most: usize) -> Option<Changes>
             Item::Record(record) => part.records.push(Arc::clone(record)),
             Item::GoneGroup(id) => part.gone_groups.push(id),
             Item::GoneConversation(conversation) => part.gone_conversations.push(conversation.clone()),
+            Item::Session(change) => part.sessions.push(change.clone()),
         }
     }
     let mut dead: Vec<&(Conversation, u64)> = dead.iter().filter(|(_, at)| *at > known.disbandings).collect();
@@ -125,7 +131,8 @@ pub fn changes(latest: Latest<'_>, known: Known, most: usize) -> Option<Changes>
     Some(part)
 }
 
-/// Returns what the client may know and what is gone, by the numbers of the removals, or `None` if that is unknown.
+/// Returns what the client may know and what is gone, by the numbers of the removals, and the changes of sessions, or `None`
+/// if that is unknown.
 fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)>> {
     let (horizon, version) = (known.horizon(), latest.organizer.counters().version);
     if horizon == version {
@@ -135,6 +142,7 @@ fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)
         return None;
     }
     let (mut groups, mut conversations) = (HashMap::new(), HashMap::new());
+    let mut sessions = HashMap::<_, &SessionChanged>::new();
     let mut numbers = HashSet::new();
     for content in latest.events {
         // The owner has begun another life, or it is unknown what changed.
@@ -154,6 +162,12 @@ fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)
                     let last = conversations.entry(&record.conversation).or_insert(number);
                     *last = number.max(*last);
                 }
+                Delta::SessionChanged(change) => {
+                    let last = sessions.entry(&change.conversation).or_insert(change);
+                    if change.number > last.number {
+                        *last = change;
+                    }
+                }
                 _ => {}
             }
         }
@@ -171,7 +185,8 @@ fn gone(latest: Latest<'_>, known: Known) -> Option<Vec<(ChangeNumber, Item<'_>)
     let conversations = (conversations.into_iter())
         .filter(|(conversation, _)| !existing.contains(conversation))
         .map(|(conversation, number)| (number, Item::GoneConversation(conversation)));
-    Some(groups.chain(conversations).collect())
+    let sessions = sessions.into_values().filter_map(|change| Some((change.number?, Item::Session(change))));
+    Some(groups.chain(conversations).chain(sessions).collect())
 }
 
 #[cfg(test)]

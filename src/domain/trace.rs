@@ -63,7 +63,10 @@ impl<'a> Trace<'a> {
                 Delta::AccountDeleted(account) => {
                     trace.account.get_or_insert(Before(Some(account)));
                 }
-                Delta::RecordBuried { .. } | Delta::Renumbered { .. } | Delta::CountersSet(_) => {}
+                Delta::RecordBuried { .. }
+                | Delta::Renumbered { .. }
+                | Delta::CountersSet(_)
+                | Delta::SessionChanged(_) => {}
             }
         }
         trace

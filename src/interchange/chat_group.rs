@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, JoinOption,
-        MAX_NUMBER, Member,
+        AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, InviteOption,
+        JoinOption, MAX_NUMBER, Member, MemberDetails, ProfileDetails, UnixSeconds,
     },
     wire::{Fault, Fields, UnknownFields, Value},
 };
@@ -22,7 +22,7 @@ const MOST_MEMBERS: u32 = 100_000;
 pub(super) fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<ChatGroupState, Fault> {
     let incarnation = optional_number(fields, &known::INCARNATION)?.unwrap_or(0);
     if fields.optional(&known::DESTROYED, |value| value.read::<bool>())? == Some(true) {
-        let group = ChatGroup { incarnation, profile: None, listed: 0 };
+        let group = ChatGroup { incarnation, ..ChatGroup::default() };
         return Ok(ChatGroupState { group, members: Vec::new() });
     }
     let incarnation = match incarnation {
@@ -56,9 +56,19 @@ pub(super) fn chat_group(fields: Fields<'_>, unknown: UnknownFields) -> Result<C
             .optional(&known::APPLY_JOIN_OPTION, |value| parsed(value, JoinOption::parse))?
             .unwrap_or_default(),
         created_at: fields.optional(&known::CREATE_TIME, any_seconds)?.unwrap_or(0),
+        details: ProfileDetails {
+            changed_at: fields.optional(&known::LAST_INFO_TIME, any_seconds)?.unwrap_or(0),
+            mute_all: fields.optional_text(&known::MUTE_ALL_MEMBER)? == Some("On"),
+            invite_option: fields
+                .optional(&known::INVITE_JOIN_OPTION, |value| parsed(value, InviteOption::parse))?
+                .unwrap_or_default(),
+            owner_joined_at: fields.optional(&known::OWNER_JOIN_TIME, any_seconds)?.unwrap_or(0),
+            owner: MemberDetails { name_card: text(&known::OWNER_NAME_CARD)?, millis: 0 },
+        },
     };
     let members = fields.optional(&known::MEMBER_LIST, |list| members(list, unknown))?.unwrap_or_default();
-    let group = ChatGroup { incarnation, profile: Some(profile), listed: members.len() };
+    let group =
+        ChatGroup { incarnation, profile: Some(profile), listed: members.len(), ..ChatGroup::default() };
     Ok(ChatGroupState { group, members })
 }
 
@@ -80,13 +90,20 @@ fn member(item: Value<'_>, unknown: UnknownFields) -> Result<Member, Fault> {
         user: fields.required(&known::MEMBER_ACCOUNT, any_user)?,
         admin: fields.optional_text(&known::ROLE)? == Some("Admin"),
         joined_at: fields.optional(&known::JOIN_TIME, any_seconds)?.unwrap_or(0),
+        details: MemberDetails { name_card: text_of(fields, &known::NAME_CARD)?, millis: 0 },
     })
 }
 
-/// Appends the line of a chat group, existing or destroyed.
-pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, out: &mut Vec<u8>) {
+/// Appends the line of a chat group, existing or destroyed. `last` is the time of its newest message, or 0.
+pub fn write_chat_group(
+    app: AppId,
+    id: &ChatGroupId,
+    state: &ChatGroupState,
+    last: UnixSeconds,
+    out: &mut Vec<u8>,
+) {
     let ChatGroupState { group, members } = state;
-    let ChatGroup { incarnation, profile, listed: _ } = group;
+    let ChatGroup { incarnation, profile, listed: _, began: _, joined: _ } = group;
     let line = ChatGroupOut {
         kind: "chat_group",
         app: app.number(),
@@ -94,6 +111,7 @@ pub fn write_chat_group(app: AppId, id: &ChatGroupId, state: &ChatGroupState, ou
         incarnation: *incarnation,
         destroyed: profile.is_none(),
         profile: profile.as_ref().map(|profile| ProfileOut::new(profile, members)),
+        last,
     };
     write(&line, out);
 }
@@ -110,11 +128,15 @@ impl<'a> ProfileOut<'a> {
             max_members,
             join_option,
             created_at,
+            details,
         } = profile;
-        let member = |Member { user, admin, joined_at }: &'a Member| MemberOut {
+        let ProfileDetails { changed_at, mute_all, invite_option, owner_joined_at, owner: of_owner } =
+            details;
+        let member = |Member { user, admin, joined_at, details }: &'a Member| MemberOut {
             user: user.as_str(),
             role: admin.then_some("Admin"),
             joined_at: *joined_at,
+            name_card: &details.name_card,
         };
         ProfileOut {
             kind: kind.name(),
@@ -126,6 +148,11 @@ impl<'a> ProfileOut<'a> {
             max_members: *max_members,
             join_option: (*join_option != JoinOption::default()).then(|| join_option.name()),
             created_at: *created_at,
+            changed_at: *changed_at,
+            mute_all: mute_all.then_some("On"),
+            invite_option: (*invite_option != InviteOption::default()).then(|| invite_option.name()),
+            owner_joined_at: *owner_joined_at,
+            owner_name_card: &of_owner.name_card,
             members: members.iter().map(member).collect(),
         }
     }
@@ -145,6 +172,8 @@ struct ChatGroupOut<'a> {
     destroyed: bool,
     #[serde(flatten)]
     profile: Option<ProfileOut<'a>>,
+    #[serde(rename = "LastMsgTime", skip_serializing_if = "is_no_time")]
+    last: u64,
 }
 
 #[derive(Serialize)]
@@ -167,6 +196,16 @@ struct ProfileOut<'a> {
     join_option: Option<&'static str>,
     #[serde(rename = "CreateTime", skip_serializing_if = "is_no_time")]
     created_at: u64,
+    #[serde(rename = "LastInfoTime", skip_serializing_if = "is_no_time")]
+    changed_at: u64,
+    #[serde(rename = "MuteAllMember", skip_serializing_if = "Option::is_none")]
+    mute_all: Option<&'static str>,
+    #[serde(rename = "InviteJoinOption", skip_serializing_if = "Option::is_none")]
+    invite_option: Option<&'static str>,
+    #[serde(rename = "OwnerJoinTime", skip_serializing_if = "is_no_time")]
+    owner_joined_at: u64,
+    #[serde(rename = "OwnerNameCard", skip_serializing_if = "str::is_empty")]
+    owner_name_card: &'a str,
     #[serde(rename = "MemberList", skip_serializing_if = "Vec::is_empty")]
     members: Vec<MemberOut<'a>>,
 }
@@ -179,4 +218,6 @@ struct MemberOut<'a> {
     role: Option<&'static str>,
     #[serde(rename = "JoinTime", skip_serializing_if = "is_no_time")]
     joined_at: u64,
+    #[serde(rename = "NameCard", skip_serializing_if = "str::is_empty")]
+    name_card: &'a str,
 }

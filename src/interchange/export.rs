@@ -2,13 +2,14 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{chat_group::write_chat_group, write::write_owner};
+use super::{chat_group::write_chat_group, sessions::write_sessions, write::write_owner};
 use crate::{
-    domain::{AppId, Owner},
+    domain::{AppId, ChatGroupId, Owner, SessionTimes},
     store::{Cursor, Part, Store, StoreError},
 };
 
-/// An export in progress. For each app, it returns first the chat groups, then the owners, in the order of the store.
+/// An export in progress. For each app, it returns first the chat groups, then the owners, then their sessions, in the
+/// order of the store.
 /// Each line is a consistent state of its subject; changes made during the export may or may not be included.
 pub struct Export {
     store: Arc<dyn Store>,
@@ -19,6 +20,7 @@ pub struct Export {
 enum Place {
     ChatGroups(Option<Cursor>),
     Owners(Option<Cursor>),
+    Sessions(Option<Cursor>),
 }
 
 impl Export {
@@ -41,8 +43,11 @@ impl Export {
             match &self.place {
                 Place::ChatGroups(from) => {
                     let Part { items, next } = self.store.list_all_chat_groups(app, from.clone()).await?;
-                    for (id, state) in &items {
-                        write_chat_group(app, id, state, &mut out);
+                    let lives: Vec<(ChatGroupId, u32)> =
+                        items.iter().map(|(id, state)| (id.clone(), state.group.incarnation)).collect();
+                    let times = self.store.chat_group_times(app, lives).await?;
+                    for ((id, state), times) in items.iter().zip(times) {
+                        write_chat_group(app, id, state, SessionTimes::last(times), &mut out);
                     }
                     self.place = if next.is_some() { Place::ChatGroups(next) } else { Place::Owners(None) };
                 }
@@ -51,8 +56,13 @@ impl Export {
                     for (user, state) in items {
                         write_owner(&Owner { app, user }, &state, &mut out);
                     }
+                    self.place = if next.is_some() { Place::Owners(next) } else { Place::Sessions(None) };
+                }
+                Place::Sessions(from) => {
+                    let Part { items, next } = self.store.list_sessions(app, from.clone()).await?;
+                    write_sessions(app, &items, &mut out);
                     self.place = if next.is_some() {
-                        Place::Owners(next)
+                        Place::Sessions(next)
                     } else {
                         self.apps.as_mut().and_then(VecDeque::pop_front);
                         Place::ChatGroups(None)

@@ -195,6 +195,7 @@ fn profile(now: UnixSeconds) -> ChatGroupProfile {
         join_option: JoinOption::default(),
         // The clock never returns a later time.
         created_at: now.min(LAST_SECOND),
+        details: domain::ProfileDetails::default(),
     }
 }
 

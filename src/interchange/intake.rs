@@ -155,7 +155,10 @@ impl<'a> Intake<'a> {
             (Purpose::Check, Line::Account { owner, account }) => {
                 check(self.store, owner, import_of(account), terms, &self.lives)
             }
-            (Purpose::Check, Line::ChatGroup { app, id, state }) => {
+            (Purpose::Check, Line::Sessions(line)) => {
+                check(self.store, line.owner.clone(), line.edit(), terms, &self.lives)
+            }
+            (Purpose::Check, Line::ChatGroup { app, id, state, last: _ }) => {
                 return match self.remember_life(app, id, state, &terms).await? {
                     Ok(()) => Ok(()),
                     Err(reason) => self.refuse(number, reason).await,
@@ -239,7 +242,7 @@ impl<'a> Intake<'a> {
         };
         let edit = ChatGroupEdit::Restore { group: line.group, members: line.members };
         let members = found.as_ref().map_or(&[][..], |found| &found.members);
-        let world = ChatGroupWorld { terms, imported: &HashSet::new(), members };
+        let world = ChatGroupWorld { terms, imported: &HashSet::new(), members, exits: &[] };
         if let Ok(decision) = edit.decide(found.as_ref().map(|found| &found.group), world) {
             self.outcome.tally.count(effect_on_chat_group(&decision.outcome).about);
         }

@@ -1,6 +1,10 @@
 //! The fields that a line may have, and the checks that a saved reply contains everything about a user.
 
-use crate::wire::{Fault, Field, Fields, Path, TO_ACCOUNT, TO_GROUP_ID, TYPE, UnknownFields, bare};
+pub(super) use crate::wire::TO_ACCOUNT;
+use crate::wire::{
+    Fault, Field, Fields, PROFILE_TAG, PROFILE_VALUE, Path, Shape, TO_GROUP_ID, TYPE, UnknownFields, bare,
+    may,
+};
 
 /// Another way to deal with an unknown field, for error texts.
 const CURE: &str = ", or import with --lenient (in a URL: lenient=1), which ignores such fields";
@@ -10,6 +14,7 @@ pub(super) const SDK_APP_ID: Field = bare("SdkAppId");
 pub(super) const USER_ID: Field = bare("UserID");
 pub(super) const NICK: Field = bare("Nick");
 pub(super) const FACE_URL: Field = bare("FaceUrl");
+pub(super) const PROFILE_ITEM: Field = bare("ProfileItem");
 pub(super) const GROUP_ID: Field = bare("GroupId");
 pub(super) const INCARNATION: Field = bare("Incarnation");
 pub(super) const DESTROYED: Field = bare("Destroyed");
@@ -25,6 +30,12 @@ pub(super) const MEMBER_LIST: Field = bare("MemberList");
 pub(super) const MEMBER_ACCOUNT: Field = bare("Member_Account");
 pub(super) const ROLE: Field = bare("Role");
 pub(super) const JOIN_TIME: Field = bare("JoinTime");
+pub(super) const LAST_INFO_TIME: Field = bare("LastInfoTime");
+pub(super) const MUTE_ALL_MEMBER: Field = bare("MuteAllMember");
+pub(super) const INVITE_JOIN_OPTION: Field = bare("InviteJoinOption");
+pub(super) const OWNER_JOIN_TIME: Field = bare("OwnerJoinTime");
+pub(super) const OWNER_NAME_CARD: Field = bare("OwnerNameCard");
+pub(super) const NAME_CARD: Field = bare("NameCard");
 pub(super) const FROM_ACCOUNT: Field = bare("From_Account");
 pub(super) const HAS_ACCOUNT: Field = bare("Account");
 pub(super) const VERSION: Field = bare("Version");
@@ -48,8 +59,17 @@ pub(super) const STANDARD_MARK: Field = bare("StandardMark");
 pub(super) const CUSTOM_MARK: Field = bare("CustomMark");
 pub(super) const CONTACT_GROUP_ID: Field = bare("ContactGroupId");
 pub(super) const TIMESTAMP: Field = bare("Timestamp");
+pub(super) const LAST_MSG_TIME: Field = bare("LastMsgTime");
+pub(super) const SESSION_ITEM: Field = bare("SessionItem");
+pub(super) const SESSION_TYPE: Field =
+    may("Type", Shape::Choice(&[(1, "one-to-one, with To_Account"), (2, "group, with GroupId")]), "");
+pub(super) const MSG_TIME: Field = bare("MsgTime");
+pub(super) const TOP_FLAG: Field = may("TopFlag", Shape::Choice(&[(0, "not pinned"), (1, "pinned")]), "");
+pub(super) const PIN_TIME: Field = bare("PinTime");
+pub(super) const DELETE_TIME: Field = bare("DeleteTime");
 
-pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL];
+pub(super) const ACCOUNT: &[Field] = &[KIND, SDK_APP_ID, USER_ID, NICK, FACE_URL, PROFILE_ITEM];
+pub(super) const PROFILE_FIELD: &[Field] = &[PROFILE_TAG, PROFILE_VALUE];
 pub(super) const CHAT_GROUP: &[Field] = &[
     KIND,
     SDK_APP_ID,
@@ -65,9 +85,18 @@ pub(super) const CHAT_GROUP: &[Field] = &[
     MAX_MEMBER_COUNT,
     APPLY_JOIN_OPTION,
     CREATE_TIME,
+    LAST_INFO_TIME,
+    MUTE_ALL_MEMBER,
+    INVITE_JOIN_OPTION,
+    OWNER_JOIN_TIME,
+    OWNER_NAME_CARD,
     MEMBER_LIST,
+    LAST_MSG_TIME,
 ];
-pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME];
+pub(super) const SESSIONS: &[Field] = &[KIND, SDK_APP_ID, FROM_ACCOUNT, SESSION_ITEM];
+pub(super) const SESSION: &[Field] =
+    &[SESSION_TYPE, TO_ACCOUNT, GROUP_ID, INCARNATION, MSG_TIME, TOP_FLAG, PIN_TIME, DELETE_TIME];
+pub(super) const MEMBER: &[Field] = &[MEMBER_ACCOUNT, ROLE, JOIN_TIME, NAME_CARD];
 /// The fields of the line of an organizer. The second half consists of the other fields of `get_contact_group` replies,
 /// including those of the vendor.
 pub(super) const ORGANIZER: &[Field] = &[
@@ -169,7 +198,9 @@ mod tests {
         let page = include_str!("../../docs/interchange.md");
         let named: Vec<&str> =
             page.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches("[]")).collect();
-        for field in [ACCOUNT, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD].concat() {
+        for field in
+            [ACCOUNT, PROFILE_FIELD, CHAT_GROUP, MEMBER, ORGANIZER, GROUP, RECORD, SESSIONS, SESSION].concat()
+        {
             assert!(named.contains(&field.name), "docs/interchange.md does not name {}", field.name);
         }
     }

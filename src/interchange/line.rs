@@ -5,14 +5,19 @@ use super::{
     chat_group::chat_group,
     encoding::without_mark,
     known::{self, check_lists, check_saved_reply, only},
+    sessions::{SessionsLine, sessions},
     values::{any_user, importable, number, optional_number, parsed, seconds, text_of},
 };
 use crate::{
     domain::{
         Account, AppId, ChatGroupId, ChatGroupState, Counters, CustomMark, GroupId, GroupName, Owner,
-        Restoration, RestoredGroup, RestoredRecord, StandardMark,
+        Profile, ProfileTag, Rejection, Restoration, RestoredGroup, RestoredRecord, StandardMark,
+        UnixSeconds,
     },
-    wire::{Fault, Field, Fields, Node, UnknownFields, Value, code::Code, read_contact, unreadable},
+    wire::{
+        Fault, Field, Fields, Node, PROFILE_TAG, UnknownFields, Value, code::Code, read_contact,
+        read_profile_field, unreadable,
+    },
 };
 
 /// The content of a line.
@@ -33,9 +38,13 @@ pub enum Line {
         id: ChatGroupId,
         /// The chat group, existing or destroyed, and its members.
         state: ChatGroupState,
+        /// The time of its newest message; 0 if there is none.
+        last: UnixSeconds,
     },
     /// `"Kind":"organizer"`
     Organizer(OrganizerLine),
+    /// `"Kind":"sessions"`
+    Sessions(SessionsLine),
 }
 
 /// The organizer in a line.
@@ -55,6 +64,7 @@ impl Line {
             Line::Account { owner, .. } => owner.app,
             Line::ChatGroup { app, .. } => *app,
             Line::Organizer(line) => line.owner.app,
+            Line::Sessions(line) => line.owner.app,
         }
     }
 }
@@ -74,21 +84,30 @@ pub struct ReplyPage {
     pub next: Option<i64>,
 }
 
-impl ReplyPage {
-    fn code_is(&self, what: fn(Code) -> bool) -> bool {
-        u32::try_from(self.code).is_ok_and(|code| what(Code::of(code)))
-    }
+/// A reply of another server, which may be a refusal.
+pub trait Refusable {
+    /// Returns `ErrorCode` and `ErrorInfo`.
+    fn refusal(&self) -> (i64, &str);
 
     /// Returns whether the reply is a temporary error.
-    #[must_use]
-    pub fn passes(&self) -> bool {
-        self.code_is(Code::passes)
+    fn passes(&self) -> bool {
+        is(Code::passes, self.refusal().0)
     }
 
     /// Returns whether the reply refuses the caller, so that calls about other users would be refused, too.
-    #[must_use]
-    pub fn is_about_caller(&self) -> bool {
-        self.code_is(Code::is_about_caller)
+    fn is_about_caller(&self) -> bool {
+        is(Code::is_about_caller, self.refusal().0)
+    }
+}
+
+/// Returns whether a code of another server is of this kind.
+fn is(what: fn(Code) -> bool, code: i64) -> bool {
+    u32::try_from(code).is_ok_and(|code| what(Code::of(code)))
+}
+
+impl Refusable for ReplyPage {
+    fn refusal(&self) -> (i64, &str) {
+        (self.code, &self.info)
     }
 }
 
@@ -147,19 +166,46 @@ fn read(fields: Fields<'_>, unknown: UnknownFields) -> Result<Line, Fault> {
         "account" => {
             let fields = only(fields, known::ACCOUNT, unknown, "an account")?;
             let user = fields.required(&known::USER_ID, importable)?;
-            let text = |field| text_of(fields, field);
-            let account = Account { nick: text(&known::NICK)?, face_url: text(&known::FACE_URL)? };
-            Ok(Line::Account { owner: Owner { app, user }, account })
+            Ok(Line::Account { owner: Owner { app, user }, account: account(fields, unknown)? })
         }
         "chat_group" => {
             let fields = only(fields, known::CHAT_GROUP, unknown, "a chat group")?;
             let id = fields.required(&known::GROUP_ID, |value| parsed(value, ChatGroupId::parse))?;
-            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)? })
+            let last = fields.optional(&known::LAST_MSG_TIME, seconds)?.unwrap_or(0);
+            Ok(Line::ChatGroup { app, id, state: chat_group(fields, unknown)?, last })
         }
         "organizer" => organizer(app, fields, unknown),
+        "sessions" => sessions(app, fields, unknown).map(Line::Sessions),
         _ => fields.required(&known::KIND, |value| {
-            Err(Fault::unfit(value.path, "account, chat_group or organizer", value.node))
+            Err(Fault::unfit(value.path, "account, chat_group, organizer or sessions", value.node))
         }),
+    }
+}
+
+fn account(fields: Fields<'_>, unknown: UnknownFields) -> Result<Account, Fault> {
+    let text = |field| text_of(fields, field);
+    let mut account =
+        Account { nick: text(&known::NICK)?, face_url: text(&known::FACE_URL)?, ..Account::default() };
+    let field = |item: Value<'_>| {
+        let fields = only(item.fields()?, known::PROFILE_FIELD, unknown, "a field of a profile")?;
+        let (tag, value) = read_profile_field(fields).map_err(|refused| refused.fault)?;
+        match tag {
+            ProfileTag::Nick | ProfileTag::Image => {
+                Err(fields.refused(&PROFILE_TAG, "in a line, these are Nick and FaceUrl"))
+            }
+            tag => Ok((tag, value)),
+        }
+    };
+    for (tag, value) in fields.optional(&known::PROFILE_ITEM, |items| items.each(field))?.unwrap_or_default()
+    {
+        account.set(tag, value);
+    }
+    match account.profile.is_too_large() {
+        true => {
+            let rejection = Rejection::TooManyTags { limit: Profile::MOST_CUSTOM };
+            Err(fields.refused(&known::PROFILE_ITEM, rejection))
+        }
+        false => Ok(account),
     }
 }
 

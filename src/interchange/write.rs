@@ -6,9 +6,12 @@ use super::{
     OrganizerLine,
     values::{is_no_time, is_zero, write},
 };
-use crate::domain::{
-    Account, ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, Owner, OwnerState, Record,
-    Restoration, RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
+use crate::{
+    domain::{
+        Account, ChangeNumber, Conversation, Counters, CustomMark, Group, GroupId, Owner, OwnerState, Record,
+        Restoration, RestoredGroup, RestoredRecord, StandardMark, UnixSeconds,
+    },
+    wire::ProfileItem,
 };
 
 /// Appends the lines of one owner: the account, unless the organizer's line already implies it, and the organizer, if
@@ -18,17 +21,7 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
     if let Some(account) = account
         && (**account != Account::default() || organizer.is_pristine())
     {
-        let Account { nick, face_url } = &**account;
-        write(
-            &AccountLine {
-                kind: "account",
-                app: owner.app.number(),
-                user: owner.user.as_str(),
-                nick,
-                face_url,
-            },
-            out,
-        );
+        write_account(owner, account, out);
     }
     if !organizer.is_pristine() {
         let line = OrganizerOut {
@@ -39,6 +32,20 @@ pub fn write_owner(owner: &Owner, state: &OwnerState, out: &mut Vec<u8>) {
         };
         write(&line, out);
     }
+}
+
+/// Appends the line of an account.
+pub fn write_account(owner: &Owner, account: &Account, out: &mut Vec<u8>) {
+    let Account { nick, face_url, profile } = account;
+    let line = AccountLine {
+        kind: "account",
+        app: owner.app.number(),
+        user: owner.user.as_str(),
+        nick,
+        face_url,
+        profile: profile.fields().iter().map(|(tag, value)| ProfileItem(tag, value)).collect(),
+    };
+    write(&line, out);
 }
 
 /// Appends the line of an organizer that does not come from a store.
@@ -142,6 +149,8 @@ struct AccountLine<'a> {
     nick: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     face_url: &'a str,
+    #[serde(rename = "ProfileItem", skip_serializing_if = "Vec::is_empty")]
+    profile: Vec<ProfileItem<'a>>,
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,8 @@ use super::*;
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupProfile, ChatGroupState, GroupName,
-        JoinOption, Member, Organizer, RestoredGroup, RestoredRecord, StandardMark, UserId,
+        InviteOption, JoinOption, Member, MemberDetails, Organizer, ProfileDetails, ProfileTag, ProfileValue,
+        RestoredGroup, RestoredRecord, StandardMark, UserId,
     },
     interchange::{Line, UnknownFields, chat_group::write_chat_group, read_line},
 };
@@ -86,9 +87,13 @@ proptest! {
     }
 
     #[test]
-    fn an_account_survives_a_round_trip(user in user(), nick in text(30), face_url in text(30)) {
+    fn an_account_survives_a_round_trip(
+        user in user(), nick in text(30), face_url in text(30), custom in text(30), level: Option<u32>
+    ) {
         let owner = Owner { app: AppId::new(7).unwrap(), user };
-        let account = Account { nick, face_url };
+        let mut account = Account { nick, face_url, ..Account::default() };
+        account.set(ProfileTag::Custom("Test".into()), Some(ProfileValue::Text(custom.into())));
+        account.set(ProfileTag::Level, level.map(ProfileValue::Number));
         let state = OwnerState { account: Some(Arc::new(account.clone())), organizer: Arc::default() };
         match read_line(&written(&owner, &state), UnknownFields::Refused) {
             Ok(Line::Account { owner: of, account: read }) => prop_assert_eq!((of, read), (owner, account)),
@@ -102,11 +107,14 @@ proptest! {
         join_option in 0..JoinOption::ALL.len(),
         texts in vec(text(20), 4),
         owner in option::of(user()),
-        members in vec((user(), any::<bool>(), 0u64..1 << 40), 0..5),
+        members in vec((user(), any::<bool>(), 0u64..1 << 40, text(20)), 0..5),
+        details in (0u64..1 << 40, any::<bool>(), 0..InviteOption::ALL.len(), 0u64..1 << 40, text(20)),
         numbers in (0u32..9, 1u32..6_000, 0u64..1 << 40),
         alive: bool,
     ) {
-        let member = |(user, admin, joined_at)| Member { user, admin, joined_at };
+        let of_member = |name_card| MemberDetails { name_card, millis: 0 };
+        let member =
+            |(user, admin, joined_at, card)| Member { user, admin, joined_at, details: of_member(card) };
         let profile = ChatGroupProfile {
             kind: ChatGroupKind::ALL[kind],
             name: texts[0].clone(),
@@ -117,17 +125,24 @@ proptest! {
             max_members: numbers.1,
             join_option: JoinOption::ALL[join_option],
             created_at: numbers.2,
+            details: ProfileDetails {
+                changed_at: details.0,
+                mute_all: details.1,
+                invite_option: InviteOption::ALL[details.2],
+                owner_joined_at: details.3,
+                owner: of_member(details.4),
+            },
         };
         let members: Vec<Member> =
             if alive { members.into_iter().map(member).collect() } else { Vec::new() };
         let profile = alive.then_some(profile);
-        let group = ChatGroup { incarnation: numbers.0, profile, listed: members.len() };
+        let group = ChatGroup { incarnation: numbers.0, profile, listed: members.len(), ..ChatGroup::default() };
         let state = ChatGroupState { group, members };
         let (app, id) = (AppId::new(7).unwrap(), ChatGroupId::parse("@TGS#x").unwrap());
         let mut line = Vec::new();
-        write_chat_group(app, &id, &state, &mut line);
+        write_chat_group(app, &id, &state, 0, &mut line);
         match read_line(&line, UnknownFields::Refused) {
-            Ok(Line::ChatGroup { app: of, id: named, state: read }) => {
+            Ok(Line::ChatGroup { app: of, id: named, state: read, last: 0 }) => {
                 prop_assert_eq!((of, named, read), (app, id, state));
             }
             other => panic!("{other:?} {}", String::from_utf8_lossy(&line)),

@@ -90,7 +90,9 @@ impl CachedOwner {
             true => Arc::clone(&stored.organizer),
             false => Arc::new(stored.organizer.living(&dead)),
         };
-        let texts = account.as_ref().map_or(0, |account| account.nick.len() + account.face_url.len());
+        let texts = account
+            .as_ref()
+            .map_or(0, |account| account.nick.len() + account.face_url.len() + account.profile.bytes());
         // A separate `living` shares the records with `stored`, but has its own list of pointers to them.
         let view = if dead.is_empty() { 0 } else { 8 * living.records().len() };
         let weight = (stored.weight() + texts + view) as u64;

@@ -3,6 +3,10 @@
 mod deliveries_tests;
 mod dry_runs_tests;
 mod events_tests;
+mod memberships_tests;
+mod observed_tests;
+mod profiles_tests;
+mod sessions_tests;
 mod touches_tests;
 
 use std::sync::Arc;
@@ -13,8 +17,8 @@ use super::{
 use crate::domain::{
     Account, AppId, ChatGroup, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
     ChatGroupRejection, ChatGroupState, Conversation, DirectoryMode, Edit, GroupName, Grouped, JoinOption,
-    Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence, Rejection,
-    Terms, UserId, WantedMembers,
+    Joining, Limits, Member, MemberChange, MembershipMode, Organizer, Outcome, Owner, Presence,
+    ProfileDetails, Rejection, Terms, UserId, WantedMembers,
 };
 use crate::testing::block_on;
 
@@ -71,6 +75,8 @@ suite! {{
     living_chat_groups_are_listed_page_by_page
     everything_is_listed_for_exports
     what_is_reset_was_never_there
+    profiles_come_and_go_with_accounts
+    messages_are_counted_in_each_life_of_a_chat_group
     touches_can_come_in_any_order_and_again
     a_touch_that_raises_nothing_writes_nothing
     a_touch_leaves_the_owner_as_they_are
@@ -79,6 +85,20 @@ suite! {{
     a_reset_ends_sessions
     many_touches_at_once_are_all_kept
     a_closed_store_takes_no_touches
+    a_deleted_session_comes_back_with_a_later_message
+    pins_are_listed_besides_the_newest
+    a_list_leaves_out_who_does_not_exist
+    sessions_of_chat_groups_follow_membership
+    pins_and_deletions_are_changes_and_what_is_restored_is_not
+    every_session_is_listed_once
+    memberships_follow_the_members
+    an_ended_membership_never_shows_again
+    an_import_replaces_memberships
+    a_reset_ends_memberships
+    details_of_chat_groups_are_read_back
+    members_are_imported_with_their_times
+    observed_events_lead_to_the_same_members_in_any_order
+    messages_of_the_present_life_outlive_a_late_destruction
     every_change_is_recorded_once_and_in_order
     events_are_read_page_by_page_and_from_a_version
     a_write_can_expect_a_place
@@ -103,6 +123,10 @@ suite! {{
 use deliveries_tests::*;
 use dry_runs_tests::*;
 use events_tests::*;
+use memberships_tests::*;
+use observed_tests::*;
+use profiles_tests::*;
+use sessions_tests::*;
 use touches_tests::*;
 
 fn app(number: u32) -> AppId {
@@ -126,7 +150,7 @@ fn in_group(id: &str) -> Conversation {
 }
 
 fn member(user: &str, admin: bool) -> Member {
-    Member { user: UserId::parse(user).unwrap(), admin, joined_at: 1_700_000_001 }
+    Member::new(UserId::parse(user).unwrap(), admin, 1_700_000_001)
 }
 
 fn profile(name: &str) -> ChatGroupProfile {
@@ -140,6 +164,7 @@ fn profile(name: &str) -> ChatGroupProfile {
         max_members: 77,
         join_option: JoinOption::DisableApply,
         created_at: 1_700_000_000,
+        details: ProfileDetails::default(),
     }
 }
 
@@ -173,9 +198,8 @@ async fn conversations(store: &dyn Store, owner: &Owner) -> Vec<Conversation> {
     organizer(store, owner).await.records().iter().map(|record| record.conversation.clone()).collect()
 }
 
-async fn set_account(store: &dyn Store, owner: &Owner, Account { nick, face_url }: Account) {
-    let edit = Edit::ImportAccount { nick: Some(nick), face_url: Some(face_url) };
-    commit(store, owner, edit).await.unwrap().unwrap();
+async fn set_account(store: &dyn Store, owner: &Owner, account: Account) {
+    commit(store, owner, Edit::RestoreAccount(account)).await.unwrap().unwrap();
 }
 
 async fn edit_chat_group(
@@ -190,7 +214,7 @@ async fn edit_chat_group(
 
 /// Imports a chat group with this profile, whether or not it exists.
 async fn revive(store: &dyn Store, app: AppId, id: &str, profile: ChatGroupProfile) {
-    let group = ChatGroup { incarnation: 0, profile: Some(profile), listed: 0 };
+    let group = ChatGroup { profile: Some(profile), ..ChatGroup::default() };
     edit_chat_group(store, app, id, ChatGroupEdit::Restore { group, members: members() }).await.unwrap();
 }
 
@@ -279,7 +303,7 @@ async fn an_edit_sees_what_the_directory_says(store: &dyn Store) {
 async fn membership_is_looked_up_where_it_counts(store: &dyn Store) {
     revive(store, app(1), "group", profile("n")).await;
     let room = ChatGroupProfile { kind: ChatGroupKind::AvChatRoom, ..profile("n") };
-    let without_list = ChatGroup { incarnation: 0, profile: Some(room), listed: 0 };
+    let without_list = ChatGroup { profile: Some(room), ..ChatGroup::default() };
     let without_list = ChatGroupEdit::Restore { group: without_list, members: Vec::new() };
     edit_chat_group(store, app(1), "room", without_list).await.unwrap();
     let named = [in_group("group"), in_group("room"), in_group("unknown")];
@@ -314,7 +338,7 @@ async fn an_expected_revision_is_compared(store: &dyn Store) {
 
 async fn accounts_come_and_go(store: &dyn Store) {
     let owner = owner(1, "a");
-    let account = Account { nick: "N".to_owned(), face_url: "F".to_owned() };
+    let account = Account { nick: "N".to_owned(), face_url: "F".to_owned(), ..Account::default() };
     // Read the owner first, so that a cache contains an entry without an account.
     assert!(store.load(&owner).await.unwrap().state.account.is_none());
     set_account(store, &owner, account.clone()).await;
@@ -346,7 +370,7 @@ async fn chat_groups_come_and_go(store: &dyn Store) {
         store.chat_groups(app, ids, WantedMembers::All).await.unwrap()
     };
     revive(store, app(1), "a", profile("one")).await;
-    let group = ChatGroup { incarnation: 0, profile: Some(profile("one")), listed: 2 };
+    let group = ChatGroup { profile: Some(profile("one")), listed: 2, ..ChatGroup::default() };
     let living = ChatGroupState { group, members: members() };
     assert_eq!(found(app(1)).await, [Some(living.clone()), None, Some(living)]);
     assert_eq!(found(app(2)).await, [None, None, None]);
@@ -356,7 +380,10 @@ async fn chat_groups_come_and_go(store: &dyn Store) {
     let again = ChatGroupProfile { owner: None, ..profile("two") };
     revive(store, app(1), "a", again.clone()).await;
     let found = whole(store, app(1), "a").await.unwrap();
-    assert_eq!(found.group, ChatGroup { incarnation: 1, profile: Some(again), listed: 2 });
+    assert_eq!(
+        found.group,
+        ChatGroup { incarnation: 1, profile: Some(again), listed: 2, ..ChatGroup::default() }
+    );
     let refused = edit_chat_group(store, app(1), "b", ChatGroupEdit::RemoveMembers(Vec::new())).await;
     assert_eq!(refused, Err(ChatGroupRejection::Unknown));
     assert_eq!(whole(store, app(1), "b").await, None, "a refused edit stores nothing");

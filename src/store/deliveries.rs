@@ -33,7 +33,7 @@ pub struct Lane {
 /// The life of an app. Numbers of events from another life mean nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Life {
-    /// The run of the store, see [`Moment`](super::Moment).
+    /// The run of the store, see [`HistoryPoint`](super::HistoryPoint).
     pub run: u64,
     /// The number of resets in the app.
     pub epoch: u32,

@@ -15,6 +15,8 @@ pub enum Damaged {
     ChatGroup(AppId, ChatGroupId),
     /// The sessions of one owner with other users.
     Sessions(Owner),
+    /// In which chat groups one user may be.
+    Memberships(Owner),
     /// The keys of one owner's calls that may be repeated.
     Keys(Owner),
     /// The times that the sessions of one chat group share.
@@ -37,6 +39,9 @@ impl std::fmt::Display for Damaged {
             }
             Damaged::Keys(owner) => {
                 write!(f, "idempotency keys of user {} of app {}", quoted(owner.user.as_str()), owner.app)
+            }
+            Damaged::Memberships(owner) => {
+                write!(f, "memberships of user {} of app {}", quoted(owner.user.as_str()), owner.app)
             }
             Damaged::ChatGroupTimes(app, id) => {
                 write!(f, "sessions of chat group {} of app {app}", quoted(id.as_str()))

@@ -1,6 +1,6 @@
 //! Events as stores return them: the place of an owner in time, the events of one owner, and the feed of an app.
 
-use super::{Moment, Place};
+use super::{HistoryPoint, Place};
 use crate::domain::{ChangeNumber, Conversation, Event, FeedEntry, Owner, OwnerState};
 
 /// The number of buckets into which the owners of an app are divided, unless it was set when the store was created.
@@ -29,8 +29,8 @@ pub struct WantedEvents {
     pub after: Option<ChangeNumber>,
     /// The id of the event before which to begin; `None` begins with the latest.
     pub before: Option<String>,
-    /// A moment about which [`Followed::foreign`] informs.
-    pub moment: Option<Moment>,
+    /// A point about which [`Followed::foreign`] informs.
+    pub point: Option<HistoryPoint>,
     /// The maximum number of events.
     pub most: usize,
     /// The approximate number of bytes after which no further event is returned; `None` has no limit. The first event is
@@ -56,8 +56,8 @@ pub struct Followed {
     pub has_more: bool,
     /// Whether [`WantedEvents::before`] is an event of the owner that is still kept, or was not given.
     pub knows_before: bool,
-    /// [`WantedEvents::moment`], if the store has not been through it.
-    pub foreign: Option<Moment>,
+    /// [`WantedEvents::point`], if the store has not been through it.
+    pub foreign: Option<HistoryPoint>,
 }
 
 /// Where to begin reading the feed of an app.
@@ -74,8 +74,8 @@ pub enum FeedFrom {
 /// A place in the feed of an app: the number of the last entry in each bucket, and of the last disbanding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedCursor {
-    /// The moment of the latest entry before the cursor.
-    pub moment: Moment,
+    /// The point of the latest entry before the cursor.
+    pub point: HistoryPoint,
     /// The number of resets in the app.
     pub epoch: u32,
     /// The number of the last disbanding.
@@ -101,7 +101,7 @@ pub struct Placed {
     pub stream: Stream,
     /// The number of the event, which rises within its stream, or of the disbanding.
     pub number: u64,
-    /// [`Moment::event`] after the entry.
+    /// [`HistoryPoint::event`] after the entry.
     pub event: u64,
     /// The entry.
     pub entry: FeedEntry,
@@ -131,9 +131,9 @@ impl FeedCursor {
         self.pass(entry.stream, entry.number, entry.event);
     }
 
-    /// Like [`FeedCursor::advance`], for the entry with this number, after which [`Moment::event`] is `event`.
+    /// Like [`FeedCursor::advance`], for the entry with this number, after which [`HistoryPoint::event`] is `event`.
     pub fn pass(&mut self, stream: Stream, number: u64, event: u64) {
-        self.moment.event = self.moment.event.max(event);
+        self.point.event = self.point.event.max(event);
         match stream {
             Stream::Bucket(bucket) => self.raise(bucket, number),
             Stream::Disbandings => self.disbandings = self.disbandings.max(number),
@@ -160,7 +160,7 @@ impl FeedCursor {
     /// run may be valid, too; only the store can judge that.
     #[must_use]
     pub fn is_in_life_of(&self, other: &FeedCursor) -> bool {
-        (self.moment.run, self.epoch) == (other.moment.run, other.epoch)
+        (self.point.run, self.epoch) == (other.point.run, other.epoch)
     }
 
     /// Checks whether this cursor is in the life of the other one and not before it in any stream.
@@ -175,7 +175,7 @@ impl FeedCursor {
     /// Moves the cursor to where another one of the same life is, in each stream in which that is further.
     pub fn catch_up_with(&mut self, other: &FeedCursor) {
         self.disbandings = self.disbandings.max(other.disbandings);
-        self.moment.event = self.moment.event.max(other.moment.event);
+        self.point.event = self.point.event.max(other.point.event);
         (0..).zip(&other.buckets).for_each(|(bucket, number)| self.raise(bucket, *number));
     }
 

@@ -15,9 +15,11 @@ mod document;
 mod error;
 mod events;
 mod failure;
+mod membership;
 mod memory;
 mod open_error;
 mod place;
+mod recent;
 mod report;
 mod sqlite;
 mod write;
@@ -29,6 +31,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
 };
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
@@ -41,8 +44,10 @@ pub use events::{
     BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
 };
 pub use failure::StoreFailure;
+pub use membership::Membership;
 pub use open_error::OpenError;
-pub use place::{Moment, Place, check_place};
+pub use place::{HistoryPoint, Place, check_place};
+pub use recent::RecentQuery;
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{
     CallContext, ChatGroupWrite, OPERATION_SECONDS, OPERATIONS, Operation, PlaceSlot, Revision, Write,
@@ -52,7 +57,8 @@ use tokio::sync::watch;
 
 use crate::domain::{
     AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
-    Outcome, Owner, OwnerState, Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
+    LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, RecentSession, Rejection, Session,
+    SessionTimes, Touch, UserId, WantedMembers,
 };
 
 /// A future answer of a store.
@@ -183,9 +189,20 @@ pub trait Directory: Send + Sync {
     /// Lists the existing chat groups of an app, page by page. A chat group that exists throughout is on exactly one
     /// page.
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage>;
+
+    /// Lists the chat groups that a user owns or is a member of, in any order. Each change of members whose answer arrived
+    /// before the call is included.
+    ///
+    /// Membership has two sides, which may be stored in different places. The chat group decides. The user's side, from
+    /// which this list is made, may name too many chat groups, but never too few: it is written before a user is added to a
+    /// chat group, and stays when a user is removed or the chat group is disbanded. So each entry is compared with the chat
+    /// group before it is listed. Entries that prove dead are deleted with the user's next write. Resetting an owner does
+    /// not change memberships.
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>>;
 }
 
-/// Raises and reads the times of sessions, from which lists of recent conversations are made.
+/// Raises and reads the times of sessions, from which lists of recent conversations are made, and counts the messages to
+/// chat groups.
 ///
 /// A touch is not an edit. It takes no change number, and changes neither an owner's state nor the revision. Times are
 /// maximums, so touches can be applied in any order and repeated at will. There is no order between touches, nor between
@@ -199,15 +216,29 @@ pub trait Touches: Send + Sync {
     /// harmless. Dropping the future does not cancel them.
     fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()>;
 
-    /// Reads the sessions of an owner with other users, in any order. All touches whose answer arrived before the call
-    /// are included. The sessions end when the owner's account is deleted, see [`Edit::forgets_owner`].
+    /// Reads these sessions of an owner as they are stored, in the same order. One that is not stored is the default. All
+    /// touches whose answer arrived before the call are included. Sessions end when the owner's account is deleted, see
+    /// [`Edit::forgets_owner`].
     ///
     /// [`Edit::forgets_owner`]: crate::domain::Edit::forgets_owner
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>>;
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>>;
+
+    /// Reads the sessions of an owner that a list shows, in any order: all pinned ones, and at least the newest of the others.
+    /// Those of users and chat groups that do not exist are left out. The time and memory depend on the query, and not on
+    /// the number of sessions.
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>>;
 
     /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are
     /// the default if that incarnation was not touched, or if a later one was.
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>>;
+
+    /// Gives messages to a chat group their numbers, and moves its sessions. Unlike touches, messages are counted, so a
+    /// posting must not be repeated. The future completes when the numbers are durable. Returns `None` if the chat group
+    /// was destroyed in the meantime.
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>>;
+
+    /// Reads the last messages to these chat groups, each in the given incarnation, in the same order.
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>>;
 }
 
 /// Reads what calls changed. Every edit that changes an owner is recorded as one event, in the transaction of the change.
@@ -260,6 +291,13 @@ pub trait Listing: Send + Sync {
         app: AppId,
         from: Option<Cursor>,
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>>;
+
+    /// Lists what is stored about sessions in an app. The times that the sessions of a chat group share are not included.
+    fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(UserId, Conversation, Session)>>;
 }
 
 /// Operations on the store as a whole, for operators, tools and the emulator.

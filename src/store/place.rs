@@ -2,25 +2,25 @@
 
 use crate::domain::{ChangeNumber, Conversation, Counters, Organizer};
 
-/// A moment in the history of a store.
+/// A point in the history of a store.
 ///
 /// Each time a store is opened, it begins a run with a random name. A store that is a restored copy of another one, or that
-/// has lost changes, has not been through the later moments of that store, although it may have the same numbers again.
+/// has lost changes, has not been through the later points of that store, although it may have the same numbers again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
-    /// The name of the run. No store has been through moments of the run 0.
+pub struct HistoryPoint {
+    /// The name of the run. No store has been through points of the run 0.
     pub run: u64,
     /// The number of the last event in the store.
     pub event: u64,
 }
 
-/// A place in the life of an owner (decision 21). Two places are comparable if the store has been through the moments of
+/// A place in the life of an owner (decision 21). Two places are comparable if the store has been through the points of
 /// both, and their epochs and numbers of renumberings are equal; otherwise, one of them is from another life, and the owner
 /// has to be read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// When the owner was there.
-    pub moment: Moment,
+    pub point: HistoryPoint,
     /// The number of resets of the app or of owners in it.
     pub epoch: u32,
     /// The number of renumberings of the owner.
@@ -32,7 +32,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Checks whether both places are in the same life of the owner, provided that the store has been through the moments
+    /// Checks whether both places are in the same life of the owner, provided that the store has been through the points
     /// of both.
     #[must_use]
     pub fn is_in_life_of(&self, other: &Place) -> bool {
@@ -43,8 +43,8 @@ impl Place {
 /// The lives of an app, which places and cursors are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lives {
-    /// The current moment.
-    pub(super) now: Moment,
+    /// The current point.
+    pub(super) now: HistoryPoint,
     pub(super) epoch: u32,
     pub(super) disbandings: u64,
 }
@@ -54,11 +54,11 @@ impl Lives {
     pub(super) fn place_of(self, organizer: &Organizer) -> Place {
         let Lives { now, epoch, disbandings } = self;
         let Counters { version, renumberings, .. } = *organizer.counters();
-        Place { moment: now, epoch, renumberings, version, disbandings }
+        Place { point: now, epoch, renumberings, version, disbandings }
     }
 }
 
-/// Compares a write's expected place, whose moment the store `has_been_through` or not, with the owner's current one. Other
+/// Compares a write's expected place, whose point the store `has_been_through` or not, with the owner's current one. Other
 /// disbandings do not matter than those of chat groups that the owner has a record about, which are in `dead`.
 ///
 /// # Errors

@@ -11,8 +11,8 @@ use std::{
 use super::Place;
 use crate::domain::{
     AppId, Change, ChangeNumber, ChatGroupEdit, ChatGroupId, Conversation, Decision, Edit, Event,
-    MembershipMode, Outcome, Owner, OwnerState, Presence, Receipt, Rejection, Terms, UnixSeconds, UserId,
-    World,
+    KnownSessions, MembershipMode, Outcome, Owner, OwnerState, Presence, Receipt, Rejection, Terms,
+    UnixSeconds, UserId, World,
 };
 
 /// The number of times an owner's organizer has been written. Unlike the version, it never decreases, so a write can
@@ -141,19 +141,22 @@ impl Write {
         }
     }
 
-    /// Returns the user who has to be a member of the chat groups that the edit names; `None` if nobody has to.
+    /// Returns the user whose membership in the chat groups that the edit names matters; `None` if nobody's does.
     pub(super) fn required_member(&self) -> Option<&UserId> {
-        (self.terms.membership == MembershipMode::Require).then_some(&self.owner.user)
+        let is_required = self.terms.membership == MembershipMode::Require || self.edit.is_about_sessions();
+        is_required.then_some(&self.owner.user)
     }
 
-    /// Decides the edit. `dead` lists the numbers of the records whose chat groups were disbanded.
+    /// Decides the edit. `dead` lists the numbers of the records whose chat groups were disbanded, and `sessions` is given for
+    /// an edit about sessions.
     pub(super) fn decide(
         &self,
         state: &OwnerState,
         dead: &[ChangeNumber],
         presences: &HashMap<Conversation, Presence>,
+        sessions: Option<&KnownSessions>,
     ) -> Result<Decision<Outcome, Change>, Rejection> {
-        let world = World { owner: &self.owner.user, terms: &self.terms, presences };
+        let world = World { owner: &self.owner.user, terms: &self.terms, presences, sessions };
         self.edit.decide(state, dead, world)
     }
 }

@@ -4,7 +4,7 @@
 mod turns;
 
 use super::{queue::LaneQueue, summary::Summary};
-use crate::store::{DeliveryState, FeedCursor, FeedPart, GivenUp, Life, Moment, Progress, Stream};
+use crate::store::{DeliveryState, FeedCursor, FeedPart, GivenUp, HistoryPoint, Life, Progress, Stream};
 
 pub(super) use turns::{Due, Turn};
 use turns::{LONGEST, SLOW};
@@ -103,7 +103,7 @@ impl Lanes {
         }
         let mut cursor = FeedCursor {
             // The cursor is made from numbers that the store has kept itself.
-            moment: Moment { run: self.life.run, event: 0 },
+            point: HistoryPoint { run: self.life.run, event: 0 },
             epoch: self.life.epoch,
             disbandings: u64::MAX,
             buckets: Vec::new(),
@@ -145,7 +145,7 @@ impl Lanes {
     /// numbers of the lanes mean nothing.
     pub(super) fn fill(&mut self, cursor: &FeedCursor, part: FeedPart) -> Option<usize> {
         let FeedPart { entries, start, end, has_more, .. } = part;
-        if (start.moment.run, start.epoch) != (self.life.run, self.life.epoch) {
+        if (start.point.run, start.epoch) != (self.life.run, self.life.epoch) {
             return None;
         }
         let mut gaps = 0;

@@ -41,7 +41,7 @@ impl Feed {
         let cursor = lanes.cursor(now)?;
         let mut part = FeedPart {
             start: FeedCursor {
-                moment: Moment { run: 7, event: 0 },
+                point: HistoryPoint { run: 7, event: 0 },
                 epoch: 1,
                 disbandings: 0,
                 buckets: Vec::new(),

@@ -13,8 +13,8 @@ use crate::{
     clock::Clock,
     domain::{EventContent, FeedEntry},
     store::{
-        DestinationId, FeedCursor, FeedFrom, GivenUp, Life, MAX_BUCKETS, Moment, Placed, Progress, Store,
-        StoreError, Stream,
+        DestinationId, FeedCursor, FeedFrom, GivenUp, HistoryPoint, Life, MAX_BUCKETS, Placed, Progress,
+        Store, StoreError, Stream,
     },
 };
 
@@ -171,7 +171,7 @@ impl Replay<'_> {
         // Only the stream of the event is not at its end in this cursor.
         let before = given_up.number.saturating_sub(1);
         let mut cursor = FeedCursor {
-            moment: Moment { run: life.run, event: 0 },
+            point: HistoryPoint { run: life.run, event: 0 },
             epoch: life.epoch,
             disbandings: u64::MAX,
             buckets: vec![u64::MAX; usize::from(MAX_BUCKETS)],
@@ -181,7 +181,7 @@ impl Replay<'_> {
             Stream::Disbandings => cursor.disbandings = before,
         }
         let part = self.store.feed(id.app, FeedFrom::After(cursor), 1).await?;
-        if (part.start.moment.run, part.start.epoch) != (life.run, life.epoch) {
+        if (part.start.point.run, part.start.epoch) != (life.run, life.epoch) {
             return Ok(None);
         }
         let is_it = |placed: &Placed| placed.stream == given_up.stream && placed.number == given_up.number;

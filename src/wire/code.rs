@@ -115,14 +115,32 @@ codes! {
         GROUP_FULL = 10014;
         /// Group service: this cannot be the id of a chat group.
         GROUP_ID = 10015;
+        /// Group service: the reply is too large.
+        GROUP_REPLY = 10018;
         /// Group service: the user does not exist.
         GROUP_USER = 10019;
+        /// Group service: a message mentions too many members.
+        GROUP_MENTIONS = 10053;
         /// Group service: the id is used by a chat group of another owner.
         GROUP_ID_TAKEN = 10021;
         /// Group service: the id is used by a chat group of the same owner.
         GROUP_ID_OWN = 10025;
-        /// Account service: a profile text is longer than 500 bytes.
+        /// Profile service: a parameter is missing or has the wrong form.
+        PROFILE_PARAMETER = 40001;
+        /// Profile service: no users are named.
+        PROFILE_USERS = 40002;
+        /// Profile service: the account has not been imported.
+        PROFILE_ACCOUNT = 40003;
+        /// Profile service: an internal error.
+        PROFILE_INTERNAL = 40006;
+        /// Profile service: there is no field with this tag.
+        PROFILE_TAG = 40009;
+        /// Account and profile services: a profile text is longer than 500 bytes.
         PROFILE_LENGTH = 40601;
+        /// Profile service: the field cannot have this value.
+        PROFILE_VALUE = 40605;
+        /// Profile service: the value of the field has the wrong type.
+        PROFILE_TYPE = 40610;
         /// The account has not been imported.
         ACCOUNT_ABSENT = 50001;
         /// A parameter is wrong; the description says which.
@@ -141,6 +159,8 @@ codes! {
         GROUPS = 51010;
         /// The name of a conversation group is empty or longer than 32 bytes.
         GROUP_NAME = 51011;
+        /// The owner would have more than 50 pinned conversations.
+        PINNED = 51012;
         /// The app's edition does not allow writing conversation groups and standard marks.
         EDITION = 51013;
         /// The HTTP request or its URL cannot be read.
@@ -205,6 +225,46 @@ codes! {
         ACCOUNT_INTERNAL = 70500;
         /// Account service: the account cannot be deleted.
         ACCOUNT_KEPT = 71000;
+        /// Group service: the message is too long.
+        GROUP_LONG_MESSAGE = 80002;
+        /// Service openim: a parameter is wrong.
+        OPENIM_PARAMETER = 90001;
+        /// Service openim: the message has no elements, or an element has no type or content.
+        MESSAGE_EMPTY = 90002;
+        /// Service openim: the receiver is missing or has the wrong form.
+        MESSAGE_RECEIVER = 90003;
+        /// Service openim: the random number of the message is missing or has the wrong form.
+        MESSAGE_RANDOM = 90005;
+        /// Service openim: the time of the message is missing or has the wrong form.
+        MESSAGE_TIME = 90006;
+        /// Service openim: the body of the message is missing or no array.
+        MESSAGE_BODY = 90007;
+        /// Service openim: the sender is missing or does not exist.
+        MESSAGE_SENDER = 90008;
+        /// Service openim: an element of the message has the wrong form.
+        MESSAGE_ELEMENT = 90010;
+        /// Service openim: too many users are named.
+        MESSAGE_USERS = 90011;
+        /// Service openim: the receiver does not exist.
+        MESSAGE_UNKNOWN_RECEIVER = 90012;
+        /// Service openim: the list of receivers is missing or no array.
+        MESSAGE_RECEIVERS = 90028;
+        /// Service openim: the list of receivers is empty.
+        MESSAGE_NO_RECEIVERS = 90029;
+        /// Service openim: an imported message does not say whether it is new, or has another value for it.
+        MESSAGE_OLD_SYSTEM = 90030;
+        /// Service openim: whether the sender gets a copy of the message is no integer.
+        MESSAGE_OTHER_MACHINE = 90031;
+        /// Service openim: what to push to devices is no object.
+        MESSAGE_PUSH = 90043;
+        /// Service openim: the life time of the message is no integer.
+        MESSAGE_LIFE_TIME = 90044;
+        /// Service openim: the message to several receivers is too long.
+        MESSAGE_LONG_BATCH = 90055;
+        /// Service openim: an internal error; the call may be repeated.
+        OPENIM_INTERNAL = 91000;
+        /// Service openim: the message is too long.
+        MESSAGE_LONG = 93000;
     }
     elsewhere {
         /// The service cannot reach another service that it depends on.

@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Fault, Field, Shape, Value, may, must};
-use crate::domain::{ChatGroupId, Conversation, Group, GroupId, GroupName, Record, UserId};
+use crate::domain::{
+    ChatGroupId, Conversation, CustomMark, Group, GroupId, GroupName, RecentItem, Record, UserId,
+};
 
 /// The kind of a conversation.
 pub const TYPE: Field =
@@ -78,16 +80,51 @@ pub fn write_record(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","StandardMark":""#);
     mark.write_text(out);
     out.push(b'"');
+    write_custom_and_groups(custom.as_ref(), groups, out);
+    out.extend_from_slice(br#","Timestamp":"#);
+    out.extend_from_slice(digits.format(*timestamp).as_bytes());
+    out.push(b'}');
+}
+
+/// Appends `CustomMark` and `ContactGroupId`, each with a comma before it, if they are not empty.
+#[inline]
+fn write_custom_and_groups(custom: Option<&CustomMark>, groups: &[GroupId], out: &mut Vec<u8>) {
     if let Some(custom) = custom {
         out.extend_from_slice(br#","CustomMark":"#);
         write_text(custom.as_str(), out);
     }
     if !groups.is_empty() {
+        let mut digits = itoa::Buffer::new();
         out.extend_from_slice(br#","ContactGroupId":"#);
         write_list(groups, out, |group, out| out.extend_from_slice(digits.format(*group).as_bytes()));
     }
-    out.extend_from_slice(br#","Timestamp":"#);
-    out.extend_from_slice(digits.format(*timestamp).as_bytes());
+}
+
+/// Appends a session of the recent list, with what its record has of marks and groups.
+pub fn write_session(item: RecentItem<'_>, record: Option<&Record>, out: &mut Vec<u8>) {
+    let RecentItem { conversation, time, is_pinned } = item;
+    let peer = match conversation {
+        Conversation::User(user) => {
+            out.extend_from_slice(br#"{"Type":1,"To_Account":"#);
+            user.as_str()
+        }
+        Conversation::ChatGroup(group) => {
+            out.extend_from_slice(br#"{"Type":2,"GroupId":"#);
+            group.as_str()
+        }
+    };
+    write_text(peer, out);
+    out.extend_from_slice(br#","MsgTime":"#);
+    out.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+    out.extend_from_slice(if is_pinned { br#","TopFlag":1"# } else { br#","TopFlag":0"# });
+    if let Some(record) = record {
+        if !record.mark.is_none() {
+            out.extend_from_slice(br#","StandardMark":""#);
+            record.mark.write_text(out);
+            out.push(b'"');
+        }
+        write_custom_and_groups(record.custom.as_ref(), &record.groups, out);
+    }
     out.push(b'}');
 }
 

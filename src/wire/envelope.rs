@@ -14,8 +14,14 @@ pub enum BaseFields {
     LastWithDisplay,
     /// Before the payload, in the order `ActionStatus`, `ErrorCode`, `ErrorInfo` (account service).
     First,
-    /// Before the payload, in the order `ActionStatus`, `ErrorInfo`, `ErrorCode` (group service).
+    /// Before the payload, in the order `ActionStatus`, `ErrorInfo`, `ErrorCode`; a refusal has the usual order (group
+    /// service).
     FirstInfoBeforeCode,
+    /// The same, and a refusal has this order as well (the service `openim`, and `kick`).
+    FirstInfoBeforeCodeAlways,
+    /// The order of the group service, and a refusal ends with an empty `ImportMsgResult`, without which a typed client cannot
+    /// read it.
+    FirstWithImportMsgResult,
 }
 
 /// Writes complete replies.
@@ -41,7 +47,9 @@ impl Envelope {
             BaseFields::First => {
                 out.extend_from_slice(br#""ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"""#);
             }
-            BaseFields::FirstInfoBeforeCode => {
+            BaseFields::FirstInfoBeforeCode
+            | BaseFields::FirstInfoBeforeCodeAlways
+            | BaseFields::FirstWithImportMsgResult => {
                 out.extend_from_slice(br#""ActionStatus":"OK","ErrorInfo":"","ErrorCode":0"#);
             }
         }
@@ -99,12 +107,24 @@ impl Envelope {
     pub fn fail(base: Option<BaseFields>, code: Code, info: &str) -> Vec<u8> {
         let info = excerpt::line(info);
         let mut out = Vec::with_capacity(info.len() + 80);
-        out.extend_from_slice(br#"{"ActionStatus":"FAIL","ErrorCode":"#);
-        out.extend_from_slice(itoa::Buffer::new().format(code.number()).as_bytes());
+        let mut digits = itoa::Buffer::new();
+        let code = digits.format(code.number()).as_bytes();
+        out.extend_from_slice(br#"{"ActionStatus":"FAIL""#);
+        let is_code_last = base == Some(BaseFields::FirstInfoBeforeCodeAlways);
+        if !is_code_last {
+            out.extend_from_slice(br#","ErrorCode":"#);
+            out.extend_from_slice(code);
+        }
         out.extend_from_slice(br#","ErrorInfo":"#);
         serde_json::to_writer(&mut out, &*info).expect("writing to memory cannot fail");
-        if base == Some(BaseFields::LastWithDisplay) {
-            out.extend_from_slice(br#","ErrorDisplay":"""#);
+        if is_code_last {
+            out.extend_from_slice(br#","ErrorCode":"#);
+            out.extend_from_slice(code);
+        }
+        match base {
+            Some(BaseFields::LastWithDisplay) => out.extend_from_slice(br#","ErrorDisplay":"""#),
+            Some(BaseFields::FirstWithImportMsgResult) => out.extend_from_slice(br#","ImportMsgResult":[]"#),
+            _ => {}
         }
         out.push(b'}');
         out
@@ -145,6 +165,11 @@ mod tests {
     fn a_refusal_has_no_payload_and_escapes_its_text() {
         let fail = |base| String::from_utf8(Envelope::fail(base, Code::HTTP, "say \"x\"")).unwrap();
         assert_eq!(fail(None), r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"say \"x\""}"#);
+        assert_eq!(fail(Some(BaseFields::FirstInfoBeforeCode)), fail(None));
+        assert_eq!(
+            fail(Some(BaseFields::FirstInfoBeforeCodeAlways)),
+            r#"{"ActionStatus":"FAIL","ErrorInfo":"say \"x\"","ErrorCode":60002}"#
+        );
         assert_eq!(
             fail(Some(BaseFields::LastWithDisplay)),
             r#"{"ActionStatus":"FAIL","ErrorCode":60002,"ErrorInfo":"say \"x\"","ErrorDisplay":""}"#

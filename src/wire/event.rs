@@ -5,8 +5,13 @@
 
 use std::sync::Arc;
 
-use super::contact::{write_group, write_list, write_record, write_text};
-use crate::domain::{Account, Counters, Delta, Event, EventContent, FeedEntry, Record, UserId};
+use super::{
+    contact::{write_group, write_list, write_record, write_text},
+    profile::ProfileItem,
+};
+use crate::domain::{
+    Account, Conversation, Counters, Delta, Event, EventContent, FeedEntry, Record, SessionChanged, UserId,
+};
 
 /// Returns the kind of an entry of the feed, which is its `Kind` in JSON.
 #[must_use]
@@ -94,6 +99,7 @@ fn write_change(delta: &Delta, out: &mut Vec<u8>) {
         Delta::AccountDeleted(account) => write_account(account, object.member("Account")),
         Delta::Renumbered { at } => object.number("Time", *at),
         Delta::CountersSet(counters) => write_counters(*counters, object.member("Counters")),
+        Delta::SessionChanged(change) => object.session(change),
     }
     if let Some(number) = delta.number() {
         object.number("Number", number);
@@ -115,16 +121,57 @@ fn name_of(delta: &Delta) -> &'static str {
         Delta::AccountDeleted(_) => "account_deleted",
         Delta::Renumbered { .. } => "renumbered",
         Delta::CountersSet(_) => "counters_set",
+        Delta::SessionChanged(change) => SessionEvent::of(change).name(),
+    }
+}
+
+/// What a change of a session is called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SessionEvent {
+    Deleted,
+    Pinned,
+    Unpinned,
+}
+
+impl SessionEvent {
+    fn of(change: &SessionChanged) -> SessionEvent {
+        match (change.after.deleted > change.before.deleted, change.after.pinned > 0) {
+            (true, false) => SessionEvent::Deleted,
+            (_, true) => SessionEvent::Pinned,
+            (false, false) => SessionEvent::Unpinned,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            SessionEvent::Deleted => "session_deleted",
+            SessionEvent::Pinned => "session_pinned",
+            SessionEvent::Unpinned => "session_unpinned",
+        }
+    }
+
+    /// Returns the number of the vendor's push for it, the name of its list, and the name of a user in that list.
+    fn push(self) -> (u32, &'static str, &'static str) {
+        match self {
+            SessionEvent::Deleted => (1, "RecentContactDeleteItem", "Peer_Account"),
+            SessionEvent::Pinned => (2, "RecentContactTopItem", "To_Account"),
+            SessionEvent::Unpinned => (3, "RecentContactTopItem", "To_Account"),
+        }
     }
 }
 
 fn write_account(account: &Account, out: &mut Vec<u8>) {
-    let Account { nick, face_url } = account;
+    let Account { nick, face_url, profile } = account;
     let mut object = Object::begin(out);
     for (name, text) in [("Nick", nick), ("FaceUrl", face_url)] {
         if !text.is_empty() {
             object.text(name, text);
         }
+    }
+    if !profile.fields().is_empty() {
+        write_list(profile.fields(), object.member("ProfileItem"), |(tag, value), out| {
+            serde_json::to_writer(out, &ProfileItem(tag, value)).expect("writing to memory cannot fail");
+        });
     }
     object.end();
 }
@@ -182,6 +229,32 @@ impl<'a> Object<'a> {
         if record.incarnation > 0 {
             self.number("Incarnation", record.incarnation);
         }
+    }
+
+    /// Appends a change of a session in the words of the push that the vendor's clients know.
+    fn session(&mut self, change: &SessionChanged) {
+        let (number, list, user_name) = SessionEvent::of(change).push();
+        self.number("PushType", number);
+        let mut list = Object::begin(self.member(list));
+        write_list([&change.conversation], list.member("RecentContactList"), |conversation, out| {
+            let mut item = Object::begin(out);
+            match conversation {
+                Conversation::User(user) => {
+                    item.number("Type", 1u32);
+                    item.text(user_name, user.as_str());
+                }
+                Conversation::ChatGroup(id) => {
+                    item.number("Type", 2u32);
+                    item.text("GroupId", id.as_str());
+                }
+            }
+            item.end();
+        });
+        list.end();
+        if change.incarnation > 0 {
+            self.number("Incarnation", change.incarnation);
+        }
+        self.number("Time", change.at);
     }
 
     fn end(self) {

@@ -2,7 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::{
-    ChatGroupId, Conversation, CustomMark, Group, GroupName, Organizer, OwnerState, StandardMark,
+    ChatGroupId, Conversation, CustomMark, Group, GroupName, Organizer, OwnerState, ProfileTag, ProfileValue,
+    StandardMark,
 };
 
 fn group(id: u32, name: &str, number: u32) -> Group {
@@ -52,8 +53,15 @@ fn written(deltas: Vec<Delta>) -> Value {
     serde_json::from_slice(&out).expect("an event is valid JSON")
 }
 
+fn account_with_profile() -> Arc<Account> {
+    let mut account = Account::default();
+    account.set(ProfileTag::Level, Some(ProfileValue::Number(3)));
+    account.set(ProfileTag::Custom("Test".into()), Some(ProfileValue::Text("\u{2028}\n\"".into())));
+    Arc::new(account)
+}
+
 fn account(nick: &str, face_url: &str) -> Arc<Account> {
-    Arc::new(Account { nick: nick.to_owned(), face_url: face_url.to_owned() })
+    Arc::new(Account { nick: nick.to_owned(), face_url: face_url.to_owned(), ..Account::default() })
 }
 
 /// One delta of every kind, in an order that is possible.
@@ -78,6 +86,10 @@ fn all_deltas() -> Vec<Delta> {
         Delta::AccountImported {
             before: Some(account("An\u{2028}n\n\"\\", "")),
             account: account("", "https://example.com/a.png"),
+        },
+        Delta::AccountImported {
+            before: Some(account("", "https://example.com/a.png")),
+            account: account_with_profile(),
         },
         Delta::AccountDeleted(account("", "https://example.com/a.png")),
         Delta::CountersSet(counters),
@@ -115,7 +127,16 @@ fn read_group(change: &Value) -> Group {
 
 fn read_account(change: &Value) -> Arc<Account> {
     let text = |name: &str| change["Account"][name].as_str().unwrap_or_default().to_owned();
-    Arc::new(Account { nick: text("Nick"), face_url: text("FaceUrl") })
+    let mut account = Account { nick: text("Nick"), face_url: text("FaceUrl"), ..Account::default() };
+    for item in change["Account"]["ProfileItem"].as_array().into_iter().flatten() {
+        let tag = ProfileTag::parse(item["Tag"].as_str().unwrap()).unwrap();
+        let value = match item["Value"].as_str() {
+            Some(text) => ProfileValue::Text(text.into()),
+            None => ProfileValue::Number(number(&item["Value"])),
+        };
+        account.set(tag, Some(value));
+    }
+    Arc::new(account)
 }
 
 /// Reads a change. What only describes the state before is not read.
@@ -185,8 +206,16 @@ fn changes_look_as_described() {
     assert_eq!((&changes[8]["Change"], &changes[8]["Number"]), (&json!("record_gone"), &json!(8)));
     assert_eq!(changes[9]["Incarnation"], 3);
     assert_eq!(changes[8].get("Incarnation"), None);
+    assert_eq!(changes[11].get("ProfileItem"), None);
     assert_eq!(
-        changes[12],
+        changes[12]["Account"]["ProfileItem"],
+        json!([
+            { "Tag": "Tag_Profile_IM_Level", "Value": 3 },
+            { "Tag": "Tag_Profile_Custom_Test", "Value": "\u{2028}\n\"" },
+        ])
+    );
+    assert_eq!(
+        changes[13],
         json!({ "Change": "account_deleted", "Account": { "FaceUrl": "https://example.com/a.png" } })
     );
 }

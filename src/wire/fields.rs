@@ -253,6 +253,23 @@ impl<'n> Fields<'n> {
         self.member(field, false).map(|node| self.read(field, node, read)).transpose()
     }
 
+    /// Runs `read` on an optional member for which 0 is a value. Returns `None` if the member is absent, `null`, or an empty
+    /// string or array that counts as absent.
+    ///
+    /// # Errors
+    /// Returns any error of `read`.
+    pub fn optional_number<T, E: From<Fault>>(
+        &self,
+        field: &'static Field,
+        read: impl FnOnce(Value<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        let is_number = |node: &&Node<'_>| matches!(node, Node::Integer(_) | Node::Float(_));
+        match self.member(field, true).filter(is_number) {
+            Some(node) => self.read(field, node, read).map(Some),
+            None => self.optional(field, read),
+        }
+    }
+
     /// Runs `read` on a member.
     ///
     /// # Errors

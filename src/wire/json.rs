@@ -62,6 +62,28 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Returns the approximate length of the value as compact JSON, with strings as they are without escapes.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        match self {
+            Node::Null => 4,
+            Node::Bool(value) => {
+                if *value {
+                    4
+                } else {
+                    5
+                }
+            }
+            Node::Integer(value) => value.to_string().len(),
+            Node::Float(value) => value.to_string().len(),
+            Node::Text(text) => text.len() + 2,
+            Node::Array(items) => items.iter().map(|item| item.length() + 1).sum::<usize>().max(1) + 1,
+            Node::Object(members) => {
+                members.iter().map(|(name, node)| name.len() + node.length() + 4).sum::<usize>().max(1) + 1
+            }
+        }
+    }
+
     /// Describes the value for an error: its kind, and its content if that is short.
     #[must_use]
     pub fn describe(&self) -> String {

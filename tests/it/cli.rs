@@ -125,7 +125,7 @@ fn a_seed_is_loaded_once_and_its_faults_are_named() {
         (r#"{"Kind":"account","UserID":"a"}"#, "SdkAppId is missing"),
         (
             r#"{"Kind":"acount","SdkAppId":1}"#,
-            "Kind must be account, chat_group or organizer, found the string \"acount\"",
+            "Kind must be account, chat_group, organizer or sessions, found the string \"acount\"",
         ),
         (r#"{"Kind":"account","SdkAppId":1,"UserID":"a b"}"#, "UserID is refused"),
         (

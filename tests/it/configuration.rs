@@ -654,6 +654,85 @@ fn limits_rate() {
     assert!(!site.log().contains("until the server is started again"), "{}", site.log());
 }
 
+/// Returns an import of this many recent conversations of user0, the first of which is the oldest.
+fn conversations(count: usize, oldest: u64) -> String {
+    let item = |number: usize| {
+        let time = oldest + number as u64;
+        format!(r#"{{"Type":1,"To_Account":"peer{number}","MsgTime":{time}}}"#)
+    };
+    let items: Vec<String> = (0..count).map(item).collect();
+    format!(
+        r#"{{"Kind":"sessions","SdkAppId":{APP},"From_Account":"user0","SessionItem":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+/// Imports a line through a server.
+fn import_line(client: &mut Client, line: &str) {
+    let target = client.target(GET).replace(&format!("/v4/{GET}"), "/interchange/import");
+    let answer = client.post(&target, line).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Returns how many recent conversations of user0 a server lists, and whether its reply is complete.
+fn listed(client: &mut Client) -> (usize, bool) {
+    let body = r#"{"From_Account":"user0","TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":63}"#;
+    let reply = client.ok("recentcontact/get_list", body);
+    (reply["SessionItem"].as_array().unwrap().len(), reply["CompleteFlag"] == 1)
+}
+
+#[test]
+fn recent_listed() {
+    for (setting, expected) in [("", 100), ("[recent]\nlisted = 3", 3), ("[recent]\nlisted = 500", 120)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(120, 1_700_000_000));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn recent_page_size() {
+    for (setting, expected) in [("", (28, true)), ("[recent]\npage_size = 8", (8, false))] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        import_line(&mut client, &conversations(8, 1_700_000_000));
+        // Conversations that have moved in the same second are on the same page, so move the others again until that is
+        // in a later second.
+        let mut attempts = 0;
+        eventually("the others have moved in a later second", || {
+            attempts += 1;
+            let others = conversations(20, 1_700_000_100 + 100 * attempts);
+            import_line(&mut client, &others.replace("peer", "other"));
+            listed(&mut client) == expected
+        });
+    }
+}
+
+#[test]
+fn recent_retention_days() {
+    let day = 86_400;
+    for (setting, expected) in [("", 2), ("[recent]\nretention_days = 7", 1)] {
+        let (_site, _server, mut client) = serving(setting, "directory = \"open\"");
+        let now = confold::clock::Clock::system().now();
+        import_line(&mut client, &conversations(1, now - 8 * day));
+        import_line(&mut client, &conversations(1, now - 6 * day).replace("peer0", "other"));
+        assert_eq!(listed(&mut client), (expected, true), "{setting}");
+    }
+}
+
+#[test]
+fn app_extensions() {
+    let body =
+        r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"bob"}]}"#;
+    for (setting, code) in [("", 60009), ("extensions = [\"recent\"]", 0)] {
+        let (_site, _server, mut client) = serving("", &format!("directory = \"open\"\n{setting}"));
+        assert_eq!(client.call("recentcontact/top", body).code(), code, "{setting}");
+    }
+    let site = Site::new();
+    site.configure("", "extensions = [\"recents\"]");
+    let refused = said(&site.command("serve").finish());
+    assert!(refused.contains("extensions") && refused.contains("recent"), "{refused}");
+}
+
 #[test]
 fn limits_strict() {
     let said = |setting: &str| {
@@ -851,6 +930,47 @@ fn app_edition() {
     assert_eq!((create_with("ultimate"), create_with("basic")), (0, 51013));
 }
 
+/// A message of the administrator to `user0`.
+const MESSAGE: &str =
+    r#"{"To_Account":"user0","MsgRandom":1,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"x"}}]}"#;
+
+#[test]
+fn app_messages() {
+    let send_with = |app: &str| {
+        let (_site, _server, mut client) = serving("", app);
+        client.ok(IMPORT, USER);
+        client.call("openim/sendmsg", MESSAGE)
+    };
+    for refusing in ["", "messages = \"refuse\""] {
+        let refused = send_with(refusing);
+        assert_eq!(refused.code(), 60009);
+        assert!(refused.body.contains("whose setting messages is"), "{}", refused.body);
+    }
+    assert_eq!(send_with("messages = \"accept\"").code(), 0);
+}
+
+#[test]
+fn app_messages_touch_admins() {
+    let has_session = |app: &str| {
+        let (_site, _server, mut client) =
+            serving("", &format!("admins = [{ADMIN:?}]\nmessages = \"accept\"\n{app}"));
+        client.ok(IMPORT, USER);
+        client.ok("openim/sendmsg", MESSAGE);
+        let mut count = |user: &str| {
+            let list = client.ok(
+                "recentcontact/get_list",
+                &format!(
+                    r#"{{"From_Account":{user:?},"TimeStamp":0,"StartIndex":0,"TopTimeStamp":0,"TopStartIndex":0,"AssistFlags":0}}"#
+                ),
+            );
+            list["SessionItem"].as_array().unwrap().len()
+        };
+        assert_eq!(count("user0"), 1);
+        count(ADMIN) == 1
+    };
+    assert!(!has_session("") && has_session("messages_touch_admins = true"));
+}
+
 #[test]
 fn app_profile() {
     let groups = |profile: &str| {
@@ -859,6 +979,31 @@ fn app_profile() {
         (0..21).map(|group| create(&mut client, "user0", &format!("group{group}"), "peer")).last()
     };
     assert_eq!((groups("tencent"), groups("open")), (Some(51010), Some(0)));
+}
+
+#[test]
+fn app_membership() {
+    // The owner is not a member of a chat group that another user owns.
+    let result = |settings: &str| {
+        let (_site, _server, mut client) = serving("", settings);
+        import_accounts(&mut client, &["boss", "user0"].map(str::to_owned));
+        let group = r#"{"Type":"Public","Name":"n","GroupId":"g","Owner_Account":"boss"}"#;
+        assert_eq!(client.call("group_open_http_svc/create_group", group).json()["ErrorCode"], 0);
+        let mark = r#"{"From_Account":"user0","MarkItem":[{"OptType":1,"ContactItem":{"Type":2,"ToGroupId":"g"},"SetMark":[1]}]}"#;
+        let marked = client.call("recentcontact/mark_contact", mark).json();
+        marked["ResultItem"][0]["ResultCode"].as_u64().unwrap()
+    };
+    for (settings, expected) in [
+        ("", 0),
+        ("membership = \"require\"", 51007),
+        ("profile = \"tencent\"\nmembership = \"require\"", 51007),
+        ("profile = \"tencent-2026\"", 51007),
+        ("profile = \"tencent-2026\"\nmembership = \"ignore\"", 0),
+        ("membership = \"ignore\"\nprofile = \"tencent-2026\"", 0),
+        ("profile = \"open\"", 0),
+    ] {
+        assert_eq!(result(settings), expected, "{settings}");
+    }
 }
 
 #[test]

@@ -95,6 +95,11 @@ fn a_read_error_gives_50004_and_passes() {
         assert_eq!(checked.code(), 70500, "{}", checked.body);
         let info = client.call("group_open_http_svc/get_group_info", r#"{"GroupIdList":["g"]}"#);
         assert_eq!(info.code(), 10002, "{}", info.body);
+        let profile = client
+            .call("profile/portrait_get", r#"{"To_Account":["user1"],"TagList":["Tag_Profile_IM_Nick"]}"#);
+        assert_eq!(profile.code(), 40006, "{}", profile.body);
+        let online = client.call("openim/query_online_status", r#"{"To_Account":["user1"]}"#);
+        assert_eq!(online.code(), 91000, "{}", online.body);
     }
     assert_eq!(marked(&mut client), "1");
 }

@@ -3,15 +3,27 @@
 //! Each file contains a sequence of calls to one fresh server: `> service/command`, the body on the next line, then
 //! `< ` and the reply. Lines with `# ` are comments. Run with `GOLDEN=write` to write the server's current replies,
 //! and review the difference. `EVENT1` is the id of the first event that a reply shows, and so on; bodies may use it.
+//! A line `# with ` names arguments of the server.
 
 use std::{fmt::Write, fs, path::PathBuf};
 
+use confold::api::Absent;
+
 use crate::harness::Server;
+
+/// The stories about the recent list, with the commands that have to be switched on.
+const RECENT: [&str; 4] = ["get_list", "delete", "top", "batch_delete"];
 
 fn golden(name: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(format!("{name}.txt"));
     let text = fs::read_to_string(&path).unwrap();
-    let server = Server::dev(&[]);
+    let arguments = text.lines().find_map(|line| line.strip_prefix("# with "));
+    let arguments = match arguments {
+        Some(line) => line.split(' ').collect(),
+        None if RECENT.contains(&name) => vec!["--extensions", "recent"],
+        None => Vec::new(),
+    };
+    let server = Server::dev(&arguments);
     let mut client = server.client();
     let mut recorded = String::new();
     let mut lines = text.lines();
@@ -76,7 +88,7 @@ fn without_ids(reply: &str, events: &mut Vec<String>) -> String {
 fn settled(reply: &str, story: &str) -> String {
     let mut out = String::new();
     let mut rest = reply;
-    while let Some(at) = ["Timestamp\":", "Time\":", "GroupId\":\"@TGS#"]
+    while let Some(at) = ["Timestamp\":", "TimeStamp\":", "Time\":", "GroupId\":\"@TGS#"]
         .iter()
         .filter_map(|mark| Some((rest.find(mark)?, *mark)))
         .min()
@@ -94,7 +106,46 @@ fn settled(reply: &str, story: &str) -> String {
         rest = &rest[end..];
     }
     out.push_str(rest);
+    without_times(&out)
+}
+
+/// Replaces the current time in the ids of messages, which consist of several numbers.
+fn without_times(reply: &str) -> String {
+    let mut out = reply.to_owned();
+    for (mark, between) in [("\"MsgKey\":\"", '_'), ("\"MsgId\":\"", '-')] {
+        for id in reply.split(mark).skip(1).filter_map(|rest| rest.split('"').next()) {
+            let is_now =
+                |part: &&str| (1_760_000_000..10_000_000_000).contains(&part.parse::<u64>().unwrap());
+            let parts = id.split(between).map(|part| if is_now(&part) { "NOW" } else { part });
+            out = out.replace(id, &parts.collect::<Vec<_>>().join(&between.to_string()));
+        }
+    }
     out
+}
+
+/// Calls every command that is refused by name. The list is made by the table of these commands.
+#[test]
+fn every_refused_command_is_in_the_story_of_refusals() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/refused_by_name.txt");
+    let server = Server::dev(&["--rate-limit", "off"]);
+    let mut client = server.client();
+    let mut recorded =
+        "# Every command of the vendor that is refused by name, as an app answers it by default.\n"
+            .to_owned();
+    for absent in Absent::all() {
+        let command = format!("{}/{}", absent.service(), absent.command().replace('*', "any_command"));
+        let answer = client.call(&command, "{}");
+        assert_eq!(answer.status, 200);
+        writeln!(recorded, "> {command}\n{{}}\n< {}", answer.body).unwrap();
+    }
+    if std::env::var_os("GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, &recorded).unwrap();
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    for (expected, found) in text.lines().zip(recorded.lines()) {
+        assert_eq!(expected, found, "in {}", path.display());
+    }
+    assert_eq!(text.lines().count(), recorded.lines().count(), "in {}", path.display());
 }
 
 macro_rules! stories {
@@ -116,4 +167,9 @@ stories! {
     account_check account_delete account_import changes create_contact_group create_group del_contact_group
     destroy_group get_contact_group get_group_info history import_group mark_contact multiaccount_import
     search search_contact_group undo update_contact_group
+    kick portrait_get portrait_set query_online_status querystate
+    batchsendmsg import_group_msg importmsg send_group_msg send_group_system_notification sendmsg
+    get_list delete top batch_delete
+    change_group_owner get_group_member_info get_joined_group_list get_online_member_num import_group_member
+    modify_group_base_info modify_group_member_info
 }

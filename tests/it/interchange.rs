@@ -261,7 +261,7 @@ const BROKEN: [(&str, &str); 20] = [
     (r#"{"Kind":"organizer","SdkAppId":0,"From_Account":"a"}"#, "SdkAppId must be a number from 1"),
     (
         r#"{"Kind":"organiser","SdkAppId":88888888,"From_Account":"a"}"#,
-        "Kind must be account, chat_group or organizer",
+        "Kind must be account, chat_group, organizer or sessions",
     ),
     (r#"{"Kind":"organizer","SdkAppId":88888888}"#, "From_Account is missing"),
     (r#"{"Kind":"organizer","SdkAppId":88888888,"From_Account":"with space"}"#, "From_Account is refused"),

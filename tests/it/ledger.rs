@@ -126,19 +126,19 @@ fn reasons() -> Vec<&'static str> {
     let mut all = Vec::new();
     all.extend(variants!(Rejection:
         UnknownOwner Administrator Import UnknownPeer UnknownChatGroup NotMember DisbandedChatGroup UnreadablePeer TooManyGrouped TooManyMarked
-        TooManyGroups NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
+        TooManyPinned TooManyGroups TooManyTags NoGroupIdLeft NoSuchGroup NameTaken NameLength NameCharacter IdLength IdCharacter MarkBit
         MarkText CustomMarkLength Unreadable NothingToApply NothingToUndo Erased BatchSize));
     all.extend(variants!(ChatGroupRejection:
-        Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays));
+        Unknown UnknownUser Taken Own Spent NoMemberList Full OwnerStays TooMany NotInGroup OwnersRole OwnerOnly NoMuting));
     all.extend(variants!(Refusal:
         NoAppId MalformedAppId UnknownApp NoIdentity Signature NoKey TooManyFailures Denied Disabled Closed
         PlanExpired Source NotAdmin));
     all.extend(variants!(Flaw:
         Empty TooLong Base64 Zlib TooLarge Json Version1 Field IdentifierForm Userbuf App Identifier Forged Expired));
     all.extend(variants!(Error:
-        Http Injected NoResource NoCommand Absent Refused Frequency AppFrequency Edition Json AccountType Fault
+        Http Injected NoResource NoCommand Absent NotSwitchedOn Refused Frequency AppFrequency Edition Json AccountType Fault
         Rejected At GroupTextLength ProfileLength NoChatGroup ChatGroupIdForm ChatGroupTaken ChatGroupOwn ManyMembers
-        NoMemberList NoRemoval ChatGroupFull OwnerStays NoUser Timeout Contended ManyBodies Store));
+        NoMemberList NoRemoval ChatGroupFull OwnerStays ChatGroupValue ChatGroupDenied LongReply NoUser NoAccount Profile NoProfiles Message Timeout Contended ManyBodies Store));
     all.extend(variants!(StoreError:
         Failed Lost Full ReadOnly Moved Damaged Rule Conflict Elsewhere KeyReused Busy Closed));
     all

@@ -96,7 +96,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "",
             "closed_services = [\"recentcontacts\"]",
-            "app.closed_services must contain services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"confold\", \"interchange\", \"feed\", found \"recentcontacts\"",
+            "app.closed_services must contain services: \"recentcontact\", \"im_open_login_svc\", \"group_open_http_svc\", \"profile\", \"openim\", \"confold\", \"interchange\", \"feed\", found \"recentcontacts\"",
         ),
         (
             "",

@@ -27,16 +27,21 @@ fn the_document_is_current() {
     }
 }
 
-/// Runs each example on the data of the documentation page, in strict mode as well.
+/// Runs each example on the data of the documentation page with a member and a room, in strict mode as well.
 #[test]
 fn examples_work_and_replies_are_as_described() {
-    let server = Server::dev(&["--strict"]);
+    let server = Server::dev(&["--strict", "--messages", "accept", "--extensions", "recent"]);
     let mut client = server.client();
     for command in Command::ALL {
         client.raw(b"POST /_dev/reset HTTP/1.1\r\nContent-Length: 0\r\n\r\n").unwrap();
         let page = fs::read_to_string(root().join("src/cli/page.ndjson")).unwrap();
         let head = format!("POST /_dev/seed HTTP/1.1\r\nContent-Length: {}\r\n\r\n{page}", page.len());
         assert_eq!(client.raw(head.as_bytes()).unwrap().status, 200);
+        // Some examples need a member, or a room.
+        let member = r#"{"GroupId":"@TGS#1N3RSUYG2","MemberList":[{"Member_Account":"user0"}]}"#;
+        client.ok("group_open_http_svc/add_group_member", member);
+        let room = r#"{"Type":"AVChatRoom","Name":"Live","GroupId":"@TGS#aC4SZEAEL"}"#;
+        client.ok("group_open_http_svc/import_group", room);
         let described = command.description();
         let mut example: Value = serde_json::from_str(described.example).unwrap();
         if example.get("Since").is_some() {
@@ -72,7 +77,7 @@ fn fits_shape(value: &Value, shape: &Shape, place: &str) {
 /// Every successful golden call succeeds in strict mode as well.
 #[test]
 fn the_strict_mode_refuses_nothing_that_is_right() {
-    let server = Server::dev(&["--strict"]);
+    let server = Server::dev(&["--strict", "--extensions", "recent"]);
     let mut client = server.client();
     let answer = client.call("recentcontact/mark_contact", &json!({"From_Account": "user0", "MarkItem": [{"OptType": 1, "ContactItem": {"Type": 1, "To_Acount": "x"}}]}).to_string());
     assert_eq!(

@@ -13,14 +13,14 @@ use confold::{
     clock::Clock,
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation, CustomMark,
-        DirectoryMode, Edit, Limits, MarkChange, Outcome, Owner, OwnerState, Presence, Rejection,
-        SessionTimes, Terms, Touch, UserId, WantedMembers,
+        DirectoryMode, Edit, LastMessage, Limits, MarkChange, Numbers, Outcome, Owner, OwnerState, Posting,
+        Presence, RecentSession, Rejection, Session, SessionTimes, Terms, Touch, UserId, WantedMembers,
     },
     store::{
         self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
         DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded,
-        Maintenance, OpeningReport, Owners, Part, Pending, Progress, Readiness, Scope, Statistics, Store,
-        StoreFailure, Touches, WantedEvents, Write,
+        Maintenance, Membership, OpeningReport, Owners, Part, Pending, Progress, Readiness, RecentQuery,
+        Scope, Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
     },
 };
 use serde_json::json;
@@ -126,6 +126,10 @@ impl Directory for Overtaking {
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.store.list_chat_groups(app, query)
     }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        self.store.memberships(owner)
+    }
 }
 
 impl Touches for Overtaking {
@@ -133,12 +137,24 @@ impl Touches for Overtaking {
         self.store.touch(touches)
     }
 
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
-        self.store.sessions(owner)
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
+        self.store.sessions(owner, named)
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+        self.store.recent(owner, query)
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
         self.store.chat_group_times(app, lives)
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        self.store.post(posting)
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.store.last_messages(app, lives)
     }
 }
 
@@ -203,6 +219,14 @@ impl Listing for Overtaking {
         from: Option<Cursor>,
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
         self.store.list_all_chat_groups(app, from)
+    }
+
+    fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(UserId, Conversation, Session)>> {
+        self.store.list_sessions(app, from)
     }
 }
 

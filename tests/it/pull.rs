@@ -58,6 +58,37 @@ fn what_is_pulled_page_by_page_is_imported_to_the_same_replies() {
     }
 }
 
+#[test]
+fn profiles_are_pulled_if_they_are_asked_for() {
+    let (first, second) = (Server::dev(&[]), Server::dev(&[]));
+    let folder = tempfile::tempdir().unwrap();
+    let mut client = first.client();
+    fill(&mut client, "ann", 3);
+    let set = r#"{"From_Account":"ann","ProfileItem":[{"Tag":"Tag_Profile_IM_Nick","Value":"Ann"},
+        {"Tag":"Tag_Profile_IM_Level","Value":3}]}"#;
+    assert_eq!(client.call("profile/portrait_set", set).code(), 0);
+    fs::write(folder.path().join("users"), "ann\n").unwrap();
+    let url = format!("http://{}", first.address);
+    let out = folder.path().join("out.ndjson");
+    let lines = || fs::read_to_string(&out).unwrap().lines().count();
+    assert_eq!(printed(&pull(&url, folder.path(), &[])), "pulled 1, already there 0, refused 0\n");
+    assert_eq!(lines(), 1);
+    fs::remove_file(&out).unwrap();
+    for summary in ["pulled 1, already there 0, refused 0\n", "pulled 0, already there 1, refused 0\n"] {
+        assert_eq!(printed(&pull(&url, folder.path(), &["--profiles"])), summary);
+        assert_eq!(lines(), 2);
+    }
+    let url = format!("http://{}", second.address);
+    let mut import = Command::new(env!("CARGO_BIN_EXE_confold"));
+    import.args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")]).arg(&out);
+    assert!(import.finish().status.success());
+    let get = r#"{"To_Account":["ann"],"TagList":["Tag_Profile_IM_Nick","Tag_Profile_IM_Level"]}"#;
+    let replies = [&first, &second].map(|server| server.client().call("profile/portrait_get", get).body);
+    assert_eq!(replies[0], replies[1]);
+    assert!(replies[0].contains(r#""Value":3"#), "{}", replies[0]);
+    assert_eq!(everything(&mut first.client(), "ann"), everything(&mut second.client(), "ann"));
+}
+
 /// Pulls a user whose records were all changed in the same second, in an order that differs from that of their names.
 #[test]
 fn the_order_within_a_second_is_kept() {

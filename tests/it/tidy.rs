@@ -50,7 +50,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "api",
         &["domain", "wire", "auth", "store", "clock", "random", "opaque"],
-        &["serde", "serde_json", "itoa", "thiserror", "tokio"],
+        &["serde", "serde_json", "itoa", "sha2", "thiserror", "tokio"],
     ),
     ("background", &["clock"], &["tokio"]),
     ("traces", &["address", "background", "random", "resolver"], &["serde_json", "tokio", "ureq"]),

@@ -54,6 +54,16 @@ pub(super) const ACCOUNT_CHECK: Description = Description {
     example: r#"{"CheckItem":[{"UserID":"teacher4"}]}"#,
 };
 
+pub(in crate::api) const KICKED_USER: Field =
+    may("UserID", Text, "The user; this or Identifier is required.");
+
+pub(super) const KICK: Description = Description {
+    summary: "End the sessions of a user, of which there are none",
+    request: &[KICKED_USER, IDENTIFIER],
+    reply: &[],
+    example: r#"{"UserID":"user0"}"#,
+};
+
 pub(in crate::api) const DELETE_ITEM: Field = must("DeleteItem", List(&USER_ITEM), USERS);
 
 pub(super) const ACCOUNT_DELETE: Description = Description {

@@ -70,6 +70,17 @@ pub(super) const CHANGES_SINCE: Description = Description {
         must("ContactItem", RECORDS, "The conversations whose groups or marks were changed."),
         must("GoneGroupId", List(&Number), "The ids of conversation groups that do not exist any more."),
         must("GoneContactItem", List(&ECHO), "The conversations that have no groups and marks any more."),
+        may(
+            "SessionItem",
+            List(&Object(&[
+                must("Type", Number, "1: one-to-one, 2: chat group."),
+                may("To_Account", Text, "The user, for Type 1."),
+                may("GroupId", Text, "The chat group, for Type 2."),
+                must("TopFlag", Number, "1 if it is pinned in the recent list, otherwise 0."),
+                may("DeleteTime", Number, "Messages up to this second do not count, if it was deleted."),
+            ])),
+            "The recent conversations that were pinned, unpinned or deleted, if there are any.",
+        ),
     ],
     example: r#"{"From_Account":"user0","Since":""}"#,
 };
@@ -86,6 +97,24 @@ pub(in crate::api) const REMOVED: Field = must(
     "1 on the last page if there were older events that have been removed, otherwise 0.",
 );
 
+const PINNED: Shape = Object(&[must(
+    "RecentContactList",
+    List(&Object(&[
+        must("Type", Number, "1: one-to-one, 2: chat group."),
+        may("To_Account", Text, "The user, for Type 1."),
+        may("GroupId", Text, "The chat group, for Type 2."),
+    ])),
+    "One conversation.",
+)]);
+const UNLISTED: Shape = Object(&[must(
+    "RecentContactList",
+    List(&Object(&[
+        must("Type", Number, "1: one-to-one, 2: chat group."),
+        may("Peer_Account", Text, "The user, for Type 1."),
+        may("GroupId", Text, "The chat group, for Type 2."),
+    ])),
+    "One conversation.",
+)]);
 const CHANGES: Shape = List(&Object(&[
     must("Change", Text, "What changed, such as group_created or record_changed."),
     may("Before", Shape::Any, "The group, conversation or account as it was before, if it existed."),
@@ -94,7 +123,14 @@ const CHANGES: Shape = List(&Object(&[
     may("Incarnation", Number, "How often the chat group had been disbanded, if it had been."),
     may("Account", Shape::Any, "The profile of the account."),
     may("Counters", Shape::Any, "The counters that an import has set."),
-    may("Time", Number, "When the owner was renumbered, in seconds since 1970."),
+    may("PushType", Number, "For the recent list 1: deleted, 2: pinned, 3: unpinned."),
+    may("RecentContactTopItem", PINNED, "The recent conversation that was pinned or unpinned."),
+    may("RecentContactDeleteItem", UNLISTED, "The recent conversation that was deleted."),
+    may(
+        "Time",
+        Number,
+        "When the owner was renumbered or the recent list was changed, in seconds since 1970.",
+    ),
     may("Number", Number, "The change number."),
 ]));
 const EVENT: Shape = Object(&[

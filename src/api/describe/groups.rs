@@ -90,7 +90,7 @@ pub(in crate::api) const RESPONSE_FILTER: Field = may(
 pub(in crate::api) mod info {
     use super::{
         Field,
-        Shape::{List, Number, Object, Text},
+        Shape::{self, List, Number, Object, Text},
         may, must,
     };
 
@@ -112,18 +112,24 @@ pub(in crate::api) mod info {
         may("Owner_Account", Text, "Its owner; empty if it has none.");
     pub(in crate::api) const CREATE_TIME: Field =
         may("CreateTime", Number, "When it was created, in seconds since 1970.");
-    pub(in crate::api) const LAST_INFO_TIME: Field = may("LastInfoTime", Number, "The same as CreateTime.");
+    pub(in crate::api) const LAST_INFO_TIME: Field =
+        may("LastInfoTime", Number, "When its profile was last changed, in seconds since 1970.");
     pub(in crate::api) const LAST_MSG_TIME: Field =
-        may("LastMsgTime", Number, "Always 0, because messages are not kept.");
+        may("LastMsgTime", Number, "The time of the last message; 0 if there was none.");
     pub(in crate::api) const NEXT_MSG_SEQ: Field =
-        may("NextMsgSeq", Number, "Always 1, because messages are not kept.");
+        may("NextMsgSeq", Number, "The number that the next message will get.");
     pub(in crate::api) const MEMBER_NUM: Field =
         may("MemberNum", Number, "The number of members, including the owner.");
     pub(in crate::api) const MAX_MEMBER_NUM: Field =
         may("MaxMemberNum", Number, "The maximum number of members.");
     pub(in crate::api) const APPLY_JOIN_OPTION: Field =
         may("ApplyJoinOption", Text, "How users may join it.");
-    pub(in crate::api) const MUTE_ALL_MEMBER: Field = may("MuteAllMember", Text, "Always Off.");
+    pub(in crate::api) const INVITE_JOIN_OPTION: Field =
+        may("InviteJoinOption", Text, "How users may be invited; only if it is asked for.");
+    pub(in crate::api) const MUTE_ALL_MEMBER: Field =
+        may("MuteAllMember", Text, "On or Off; it is kept, and nothing depends on it.");
+    pub(in crate::api) const SHUT_UP_ALL_MEMBER: Field =
+        may("ShutUpAllMember", Text, "The older name of MuteAllMember; only if it is asked for.");
 
     pub(in crate::api) const MEMBER_ACCOUNT: Field = must("Member_Account", Text, "The user.");
     pub(in crate::api) const ROLE: Field = may("Role", Text, "Owner, Admin or Member.");
@@ -136,11 +142,25 @@ pub(in crate::api) mod info {
         may("LastSendMsgTime", Number, "Always 0, because messages are not kept.");
     pub(in crate::api) const MUTE_UNTIL: Field =
         may("MuteUntil", Number, "Always 0, because nobody is muted.");
+    pub(in crate::api) const SHUT_UP_UNTIL: Field =
+        may("ShutUpUntil", Number, "The older name of MuteUntil; only if it is asked for.");
+    pub(in crate::api) const NAME_CARD: Field = may("NameCard", Text, "The name of the member in the group.");
 
+    pub(in crate::api) const MEMBER: Shape = Object(&[
+        MEMBER_ACCOUNT,
+        ROLE,
+        JOIN_TIME,
+        MSG_SEQ,
+        MSG_FLAG,
+        LAST_SEND_MSG_TIME,
+        MUTE_UNTIL,
+        SHUT_UP_UNTIL,
+        NAME_CARD,
+    ]);
     pub(in crate::api) const MEMBER_LIST: Field = may(
         "MemberList",
-        List(&Object(&[MEMBER_ACCOUNT, ROLE, JOIN_TIME, MSG_SEQ, MSG_FLAG, LAST_SEND_MSG_TIME, MUTE_UNTIL])),
-        "Its members; absent for an AVChatRoom.",
+        List(&MEMBER),
+        "Its members; absent for an AVChatRoom. They have a NameCard if it is asked for.",
     );
 
     pub(super) const ALL: &[Field] = &[
@@ -161,7 +181,9 @@ pub(in crate::api) mod info {
         MEMBER_NUM,
         MAX_MEMBER_NUM,
         APPLY_JOIN_OPTION,
+        INVITE_JOIN_OPTION,
         MUTE_ALL_MEMBER,
+        SHUT_UP_ALL_MEMBER,
         MEMBER_LIST,
     ];
 }

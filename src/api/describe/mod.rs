@@ -4,6 +4,11 @@
 pub(super) mod accounts;
 pub(super) mod confold;
 pub(super) mod groups;
+pub(super) mod messages;
+pub(super) mod neighbours;
+pub(super) mod openim;
+pub(super) mod profile;
+pub(super) mod recent;
 pub(super) mod recentcontact;
 
 use super::Command;
@@ -33,10 +38,15 @@ impl Command {
             Command::MarkContact => recentcontact::MARK_CONTACT,
             Command::SearchContactGroup => recentcontact::SEARCH_CONTACT_GROUP,
             Command::GetContactGroup => recentcontact::GET_CONTACT_GROUP,
+            Command::GetList => recent::GET_LIST,
+            Command::Delete => recent::DELETE,
+            Command::Top => recent::TOP,
+            Command::BatchDelete => recent::BATCH_DELETE,
             Command::AccountImport => accounts::ACCOUNT_IMPORT,
             Command::MultiaccountImport => accounts::MULTIACCOUNT_IMPORT,
             Command::AccountCheck => accounts::ACCOUNT_CHECK,
             Command::AccountDelete => accounts::ACCOUNT_DELETE,
+            Command::Kick => accounts::KICK,
             Command::CreateGroup => groups::CREATE_GROUP,
             Command::ImportGroup => groups::IMPORT_GROUP,
             Command::DestroyGroup => groups::DESTROY_GROUP,
@@ -45,6 +55,23 @@ impl Command {
             Command::AddGroupMember => groups::ADD_GROUP_MEMBER,
             Command::DeleteGroupMember => groups::DELETE_GROUP_MEMBER,
             Command::GetRoleInGroup => groups::GET_ROLE_IN_GROUP,
+            Command::PortraitSet => profile::PORTRAIT_SET,
+            Command::PortraitGet => profile::PORTRAIT_GET,
+            Command::QueryOnlineStatus => openim::QUERY_ONLINE_STATUS,
+            Command::QueryState => openim::QUERY_STATE,
+            Command::SendMsg => messages::SEND_MSG,
+            Command::BatchSendMsg => messages::BATCH_SEND_MSG,
+            Command::ImportMsg => messages::IMPORT_MSG,
+            Command::SendGroupMsg => messages::SEND_GROUP_MSG,
+            Command::ImportGroupMsg => messages::IMPORT_GROUP_MSG,
+            Command::SendGroupSystemNotification => messages::SEND_GROUP_SYSTEM_NOTIFICATION,
+            Command::ImportGroupMember => neighbours::IMPORT_GROUP_MEMBER,
+            Command::GetJoinedGroupList => neighbours::GET_JOINED_GROUP_LIST,
+            Command::GetGroupMemberInfo => neighbours::GET_GROUP_MEMBER_INFO,
+            Command::ModifyGroupBaseInfo => neighbours::MODIFY_GROUP_BASE_INFO,
+            Command::ModifyGroupMemberInfo => neighbours::MODIFY_GROUP_MEMBER_INFO,
+            Command::ChangeGroupOwner => neighbours::CHANGE_GROUP_OWNER,
+            Command::GetOnlineMemberNum => neighbours::GET_ONLINE_MEMBER_NUM,
             Command::Changes => confold::CHANGES_SINCE,
             Command::Search => confold::SEARCH,
             Command::History => confold::HISTORY,

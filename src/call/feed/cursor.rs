@@ -4,10 +4,10 @@
 use crate::{
     domain::AppId,
     opaque,
-    store::{FeedCursor, MAX_BUCKETS, Moment},
+    store::{FeedCursor, HistoryPoint, MAX_BUCKETS},
 };
 
-/// The numbers of a text apart from those of the buckets: the two of the moment, epoch, disbandings, and the least number
+/// The numbers of a text apart from those of the buckets: the two of the point, epoch, disbandings, and the least number
 /// of a bucket.
 const FIXED: usize = 5;
 
@@ -17,7 +17,7 @@ fn subject(app: AppId) -> String {
 
 /// Returns the text of a cursor of this app.
 pub(super) fn encode(app: AppId, cursor: &FeedCursor) -> String {
-    let FeedCursor { moment: Moment { run, event }, epoch, disbandings, buckets } = cursor;
+    let FeedCursor { point: HistoryPoint { run, event }, epoch, disbandings, buckets } = cursor;
     // A bucket without events has the number 0, however high the numbers of the others are.
     let least = buckets.iter().copied().filter(|number| *number > 0).min().unwrap_or(1);
     let mut numbers = vec![*run, *event, u64::from(*epoch), *disbandings, least];
@@ -35,7 +35,7 @@ pub(in crate::call) fn decode(app: AppId, text: &str) -> Option<FeedCursor> {
     };
     let buckets = differences.iter().map(number).collect::<Option<_>>()?;
     let epoch = u32::try_from(epoch).ok()?;
-    Some(FeedCursor { moment: Moment { run, event }, epoch, disbandings, buckets })
+    Some(FeedCursor { point: HistoryPoint { run, event }, epoch, disbandings, buckets })
 }
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
 
     fn cursor(buckets: impl IntoIterator<Item = u64>) -> FeedCursor {
         FeedCursor {
-            moment: Moment { run: u64::MAX - 1, event: 1 << 53 },
+            point: HistoryPoint { run: u64::MAX - 1, event: 1 << 53 },
             epoch: u32::MAX,
             disbandings: 1 << 53,
             buckets: buckets.into_iter().collect(),

@@ -41,7 +41,7 @@ pub(super) async fn a_new_destination_begins_with_the_next_event(store: &dyn Sto
     let before = state(store, &hook).await;
     assert!(!before.is_off && before.given_up == 0);
     let latest = store.feed(app(1), FeedFrom::Latest, 0).await.unwrap().start;
-    assert_eq!(before.life, Life { run: latest.moment.run, epoch: latest.epoch });
+    assert_eq!(before.life, Life { run: latest.point.run, epoch: latest.epoch });
     for lane in &before.lanes {
         let expected = match lane.stream {
             Stream::Bucket(bucket) => latest.of_bucket(bucket),

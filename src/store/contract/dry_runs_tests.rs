@@ -2,12 +2,14 @@
 
 use super::{
     Store, StoreError, app, chat_group, conversations, destroy, grouping, in_group, keep, member, owner,
-    profile, revive, terms, touches_tests::touched, user, whole,
+    profile, revive, terms,
+    touches_tests::{all, touched},
+    user, whole,
 };
 use crate::{
     domain::{
         ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, CustomMark, Edit, GroupName, MarkBit,
-        MarkChange, MemberChange, Outcome, Owner, Rejection, StandardChange,
+        MarkChange, MemberChange, Outcome, Owner, ProfileTag, ProfileValue, Rejection, StandardChange,
     },
     store::{ChatGroupQuery, ChatGroupWrite, Pending, Revision, Write},
 };
@@ -42,6 +44,7 @@ fn edits() -> Vec<Edit> {
     let mark = MarkChange { standard: Some(standard), custom: Some(CustomMark::parse("c").unwrap()) };
     vec![
         Edit::ImportAccount { nick: Some("n".to_owned()), face_url: None },
+        Edit::SetProfile(vec![(ProfileTag::Level, Some(ProfileValue::Number(3)))]),
         grouping("first", &[user("x"), in_group("g")]),
         grouping("first", &[user("y")]),
         Edit::ChangeMembers { name: name("first"), changes: vec![(MemberChange::Remove, user("x"))] },
@@ -62,7 +65,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let (before, commits) = (store.load(&a).await.unwrap(), store.statistics().commits);
         let around = async || {
             let accounts = store.accounts(app(1), vec![a.user.clone()]).await.unwrap();
-            (accounts, store.sessions(&a).await.unwrap())
+            (accounts, store.recent(&a, all()).await.unwrap())
         };
         let accounts_and_sessions = around().await;
         let tried = submit(store, &a, &edit, true).await.unwrap();
@@ -78,7 +81,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let done = submit(store, &a, &edit, false).await.unwrap();
         assert_eq!(done, tried, "a dry run has the outcome of the edit: {edit:?}");
     }
-    assert_eq!(store.sessions(&a).await.unwrap(), [], "the edit itself ends the sessions");
+    assert_eq!(store.recent(&a, all()).await.unwrap(), [].into(), "the edit itself ends the sessions");
     let revision = store.load(&a).await.unwrap().revision;
     let outdated = Write {
         dry_run: true,

@@ -12,7 +12,7 @@ use crate::{
         Owner, OwnerState, Terms, Undo, UserId,
     },
     store::{
-        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, Moment, OPERATIONS, Operation, Place,
+        CallContext, FeedCursor, FeedFrom, FeedPart, Followed, HistoryPoint, OPERATIONS, Operation, Place,
         PlaceSlot, Placed, Stream, WantedEvents, Write,
     },
 };
@@ -83,7 +83,7 @@ fn subjects(part: &FeedPart) -> Vec<String> {
 
 pub(in crate::store) async fn every_change_is_recorded_once_and_in_order(store: &dyn Store) {
     let owner = owner(1, "a");
-    set_account(store, &owner, Account { nick: "N".to_owned(), face_url: String::new() }).await;
+    set_account(store, &owner, Account { nick: "N".to_owned(), ..Account::default() }).await;
     keep(store, &owner, "first", &[user("x"), user("y")]).await;
     // These change nothing, so there is nothing to record.
     keep(store, &owner, "first", &[user("x")]).await;
@@ -195,7 +195,7 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
     let now = follow(store, &other, None, 0).await.place;
     assert_eq!(now.version, place.version);
     assert!(!now.is_in_life_of(&place));
-    assert!(knows(store, &other, place).await, "the moment is known, the epoch has changed");
+    assert!(knows(store, &other, place).await, "the point is known, the epoch has changed");
     assert!(expecting(store, &other, place, grouping("second", &[user("y")])).await.is_err());
     for scope in [Scope::App(app(1)), Scope::All] {
         let place = follow(store, &other, None, 0).await.place;
@@ -205,14 +205,14 @@ pub(in crate::store) async fn a_write_can_expect_a_place(store: &dyn Store) {
         assert!(!now.is_in_life_of(&place) || !knows(store, &other, place).await);
         assert!(knows(store, &other, now).await);
     }
-    let elsewhere = Place { moment: Moment::default(), ..follow(store, &other, None, 0).await.place };
+    let elsewhere = Place { point: HistoryPoint::default(), ..follow(store, &other, None, 0).await.place };
     assert!(!knows(store, &other, elsewhere).await);
     assert!(expecting(store, &other, elsewhere, grouping("second", &[user("y")])).await.is_err());
 }
 
-/// Checks whether the store has been through the moment of a place.
+/// Checks whether the store has been through the point of a place.
 async fn knows(store: &dyn Store, owner: &Owner, place: Place) -> bool {
-    let wanted = WantedEvents { moment: Some(place.moment), ..WantedEvents::default() };
+    let wanted = WantedEvents { point: Some(place.point), ..WantedEvents::default() };
     store.follow(owner, wanted).await.unwrap().foreign.is_none()
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{Scope, Store, StoreError, app, chat_group, commit, destroy, keep, owner, profile, revive, user};
 use crate::{
     domain::{
-        Account, ChatGroupTimes, Edit, LAST_SECOND, Owner, Rejection, SessionTimes, Terms, Touch, UserId,
+        Account, ChatGroupTimes, Conversation, Edit, LAST_SECOND, Owner, Rejection, SessionTimes, Terms,
+        Touch, UserId,
     },
-    store::Write,
+    store::{RecentQuery, Write},
 };
 
 fn peer(owner: &Owner, peer: &str, last: u64, seen: u64) -> Touch {
@@ -22,11 +23,23 @@ fn group(app_number: u32, id: &str, incarnation: u32, last: u64, seen: u64) -> T
 
 /// Returns the peers of an owner with their times, sorted by peer.
 async fn sessions(store: &dyn Store, owner: &Owner) -> Vec<(String, u64, u64)> {
-    let found = store.sessions(owner).await.unwrap();
+    let found = store.recent(owner, all()).await.unwrap();
     let mut found: Vec<_> =
-        found.into_iter().map(|(peer, times)| (peer.to_string(), times.last(), times.seen())).collect();
+        found.into_iter().map(|found| (name_of(&found.conversation), found.last, found.seen)).collect();
     found.sort();
     found
+}
+
+/// Returns a query for all sessions, in an open directory.
+pub(super) fn all() -> RecentQuery {
+    RecentQuery { listed: 10_000, oldest: 1, terms: super::terms() }
+}
+
+fn name_of(conversation: &Conversation) -> String {
+    match conversation {
+        Conversation::User(user) => user.to_string(),
+        Conversation::ChatGroup(id) => id.to_string(),
+    }
 }
 
 /// Begins a session of an owner with another user.
@@ -36,7 +49,7 @@ pub(super) async fn touched(store: &dyn Store, owner: &Owner, with: &str) {
 
 /// Returns the number of an owner's sessions.
 async fn count(store: &dyn Store, owner: &Owner) -> usize {
-    store.sessions(owner).await.unwrap().len()
+    store.recent(owner, all()).await.unwrap().len()
 }
 
 /// Returns the times of a chat group in these incarnations.
@@ -228,7 +241,8 @@ pub(in crate::store) async fn a_closed_store_takes_no_touches(store: &dyn Store)
     last.unwrap();
     let late = store.touch(vec![peer(&a, "b", 6, 6)]).await;
     assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
-    assert!(matches!(store.sessions(&a).await, Err(StoreError::Closed)));
+    assert!(matches!(store.sessions(&a, vec![user("b")]).await, Err(StoreError::Closed)));
+    assert!(matches!(store.recent(&a, all()).await, Err(StoreError::Closed)));
     let read = store.chat_group_times(app(1), vec![(chat_group("g"), 0)]).await;
     assert!(matches!(read, Err(StoreError::Closed)));
 }

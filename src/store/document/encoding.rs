@@ -90,7 +90,7 @@ pub(in crate::store) fn decode_members(bytes: &[u8]) -> Result<Vec<Member>, Faul
     input.format(FORMAT)?;
     let members = input.list(|input| {
         let user = UserId::parse(input.text()?).map_err(|reason| reason.to_string())?;
-        Ok(Member { user, admin: input.number()? == 1, joined_at: input.number()? })
+        Ok(Member::new(user, input.number()? == 1, input.number()?))
     })?;
     input.end()?;
     Ok(members)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::encoding::{Fault, Reader, Writer};
 use crate::{
-    domain::{Account, ChangeNumber, Delta, EventContent, UserId},
+    domain::{Account, ChangeNumber, Delta, EventContent, SessionChanged, SessionMarks, UserId},
     store::Write,
 };
 
@@ -29,6 +29,10 @@ const ACCOUNT_CHANGED: u64 = 9;
 const RENUMBERED: u64 = 10;
 const COUNTERS_SET: u64 = 11;
 const ACCOUNT_GONE: u64 = 12;
+const SESSION_CHANGED: u64 = 13;
+// The same with profiles. An account without a profile keeps the older form.
+const PROFILE_IMPORTED: u64 = 20;
+const PROFILE_CHANGED: u64 = 21;
 
 /// An event as it is stored, without its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,15 +185,7 @@ impl Writer {
                 self.number((*number).into());
                 self.record(record);
             }
-            Delta::AccountImported { before: None, account } => {
-                self.number(ACCOUNT_IMPORTED);
-                self.account(account);
-            }
-            Delta::AccountImported { before: Some(before), account } => {
-                self.number(ACCOUNT_CHANGED);
-                self.account(before);
-                self.account(account);
-            }
+            Delta::AccountImported { before, account } => self.account_imported(before.as_deref(), account),
             // Only an edit that forgets the owner has this delta, and its deltas are not recorded.
             Delta::AccountDeleted(_) => self.number(ACCOUNT_GONE),
             Delta::Renumbered { at } => {
@@ -200,12 +196,40 @@ impl Writer {
                 self.number(COUNTERS_SET);
                 self.counters(counters);
             }
+            Delta::SessionChanged(change) => {
+                self.number(SESSION_CHANGED);
+                self.session(change);
+            }
         }
     }
 
-    fn account(&mut self, account: &Account) {
-        self.text(&account.nick);
-        self.text(&account.face_url);
+    fn session(&mut self, change: &SessionChanged) {
+        let SessionChanged { number, conversation, incarnation, at, before, after } = change;
+        // Only changes that have a number are recorded.
+        self.number(number.unwrap_or(0).into());
+        self.conversation(conversation);
+        for number in [(*incarnation).into(), *at, before.pinned, before.deleted, after.pinned, after.deleted]
+        {
+            self.number(number);
+        }
+    }
+
+    fn account_imported(&mut self, before: Option<&Account>, account: &Account) {
+        let has_profile =
+            before.into_iter().chain([account]).any(|account| !account.profile.fields().is_empty());
+        self.number(match (before.is_some(), has_profile) {
+            (false, false) => ACCOUNT_IMPORTED,
+            (true, false) => ACCOUNT_CHANGED,
+            (false, true) => PROFILE_IMPORTED,
+            (true, true) => PROFILE_CHANGED,
+        });
+        for account in before.into_iter().chain([account]) {
+            self.text(&account.nick);
+            self.text(&account.face_url);
+            if has_profile {
+                self.profile(&account.profile);
+            }
+        }
     }
 }
 
@@ -219,20 +243,42 @@ impl Reader<'_> {
             RECORD_CHANGED => Delta::RecordChanged { before: Some(self.record()?), record: self.record()? },
             RECORD_GONE => Delta::RecordGone { number: self.small()?, record: self.record()? },
             RECORD_BURIED => Delta::RecordBuried { number: self.small()?, record: self.record()? },
-            ACCOUNT_IMPORTED => Delta::AccountImported { before: None, account: self.account()? },
-            ACCOUNT_CHANGED => {
-                Delta::AccountImported { before: Some(self.account()?), account: self.account()? }
+            kind @ (ACCOUNT_IMPORTED | PROFILE_IMPORTED) => {
+                Delta::AccountImported { before: None, account: self.account(kind == PROFILE_IMPORTED)? }
+            }
+            kind @ (ACCOUNT_CHANGED | PROFILE_CHANGED) => {
+                let has_profile = kind == PROFILE_CHANGED;
+                Delta::AccountImported {
+                    before: Some(self.account(has_profile)?),
+                    account: self.account(has_profile)?,
+                }
             }
             RENUMBERED => Delta::Renumbered { at: self.number()? },
             ACCOUNT_GONE => Delta::AccountDeleted(Arc::default()),
             COUNTERS_SET => Delta::CountersSet(self.counters(true)?),
+            SESSION_CHANGED => Delta::SessionChanged(Box::new(self.session()?)),
             kind => return Err(format!("a change of an unknown kind ({kind})")),
         })
     }
 
-    fn account(&mut self) -> Result<Arc<Account>, Fault> {
+    fn session(&mut self) -> Result<SessionChanged, Fault> {
+        Ok(SessionChanged {
+            number: Some(self.small()?),
+            conversation: self.conversation()?,
+            incarnation: self.small()?,
+            at: self.number()?,
+            before: SessionMarks { pinned: self.number()?, deleted: self.number()? },
+            after: SessionMarks { pinned: self.number()?, deleted: self.number()? },
+        })
+    }
+
+    fn account(&mut self, has_profile: bool) -> Result<Arc<Account>, Fault> {
         let (nick, face_url) = (self.text()?.to_owned(), self.text()?.to_owned());
-        Ok(Arc::new(Account { nick, face_url }))
+        let mut account = Account { nick, face_url, ..Account::default() };
+        if has_profile {
+            self.profile(&mut account)?;
+        }
+        Ok(Arc::new(account))
     }
 }
 
@@ -244,7 +290,7 @@ mod tests {
     use crate::{
         domain::{
             AppId, ChatGroupId, Conversation, Counters, CustomMark, Edit, Group, GroupName, Limits, Owner,
-            Record, StandardMark, Terms,
+            ProfileTag, ProfileValue, Record, StandardMark, Terms,
         },
         store::CallContext,
     };
@@ -269,8 +315,18 @@ mod tests {
     fn deltas() -> Vec<Delta> {
         let group =
             |id| Group { id, name: GroupName::parse(&format!("группа {id}")).unwrap(), number: id + 7 };
-        let account =
-            |nick: &str| Arc::new(Account { nick: nick.to_owned(), face_url: "https://f".to_owned() });
+        let account = |nick: &str| Account {
+            nick: nick.to_owned(),
+            face_url: "https://f".to_owned(),
+            ..Account::default()
+        };
+        let with_profile = |nick: &str| {
+            let mut account = account(nick);
+            account.set(ProfileTag::Level, Some(ProfileValue::Number(70_000)));
+            account.set(ProfileTag::Custom("Test".into()), Some(ProfileValue::Text("ж".into())));
+            Arc::new(account)
+        };
+        let account = |nick: &str| Arc::new(account(nick));
         let counters = Counters {
             version: 70_000,
             renumberings: 1,
@@ -288,9 +344,20 @@ mod tests {
             Delta::RecordBuried { number: 9, record: record(11) },
             Delta::AccountImported { before: None, account: account("new") },
             Delta::AccountImported { before: Some(account("old")), account: account("new") },
+            Delta::AccountImported { before: None, account: with_profile("new") },
+            Delta::AccountImported { before: Some(account("old")), account: with_profile("new") },
+            Delta::AccountImported { before: Some(with_profile("old")), account: account("new") },
             Delta::Renumbered { at: 1_700_000_000 },
             Delta::CountersSet(counters),
             Delta::AccountDeleted(Arc::default()),
+            Delta::SessionChanged(Box::new(SessionChanged {
+                number: Some(91_000),
+                conversation: record(5).conversation.clone(),
+                incarnation: 300,
+                at: 1_700_000_003,
+                before: SessionMarks { pinned: 1_700_000_001, deleted: 5 },
+                after: SessionMarks { pinned: 0, deleted: 1_700_000_003 },
+            })),
         ]
     }
 

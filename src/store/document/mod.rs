@@ -14,11 +14,13 @@
 mod encoding;
 mod event;
 mod layout;
+mod profile;
 mod receipt;
 
 pub(super) use encoding::decode_members;
 pub(super) use event::{EventHeader, StoredEvent, decode_event, decode_header, encode_erased, encode_event};
 pub(super) use layout::{ChunkEdit, LayoutDefect, Stored};
+pub(super) use profile::{decode_account, encode_profile};
 pub(super) use receipt::{decode_receipt, encode_receipt};
 
 /// The maximum number of records in a chunk, and in the tail.

@@ -106,7 +106,7 @@ impl Writer {
         }
     }
 
-    fn conversation(&mut self, conversation: &Conversation) {
+    pub(super) fn conversation(&mut self, conversation: &Conversation) {
         let (kind, id) = match conversation {
             Conversation::User(user) => (USER, user.as_str()),
             Conversation::ChatGroup(id) => (CHAT_GROUP, id.as_str()),
@@ -132,7 +132,7 @@ impl Reader<'_> {
         })
     }
 
-    fn conversation(&mut self) -> Result<Conversation, Fault> {
+    pub(super) fn conversation(&mut self) -> Result<Conversation, Fault> {
         let (kind, id) = (self.number()?, self.text()?);
         match kind {
             USER => UserId::parse(id).map(Conversation::User),

@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use super::{MemoryStore, lock, partition_of};
 use crate::{
     domain::{
-        AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState,
-        ChatGroupWorld, Conversation, Decision, Member, Owner, Presence, UserId, WantedMembers,
+        AppId, ChatGroup, ChatGroupDelta, ChatGroupEdit, ChatGroupId, ChatGroupKind, ChatGroupOutcome,
+        ChatGroupRejection, ChatGroupState, ChatGroupWorld, Conversation, Decision, Member, Owner, Presence,
+        Touch, UserId, WantedMembers,
     },
-    store::{ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Pending, StoreError, guarded},
+    store::{
+        ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Directory, Membership, Pending, StoreError, guarded,
+    },
 };
 
 /// How many bits of a page's start are the place within the partition; the higher bits are the partition.
@@ -50,7 +53,11 @@ impl MemoryStore {
         let imported: HashSet<UserId> = edit.users().into_iter().filter(is_imported).cloned().collect();
         let old = self.chat_group(*app, id);
         let members = old.as_ref().map_or(Vec::new(), |state| wanted_of(state, &edit.wanted()));
-        let world = ChatGroupWorld { terms, imported: &imported, members: &members };
+        let key = (*app, id.clone());
+        let known = self.chat_groups(id).exits.get(&key).cloned().unwrap_or_default();
+        let leavers = edit.leavers();
+        let exits: Vec<_> = known.into_iter().filter(|(user, _)| leavers.contains(&user)).collect();
+        let world = ChatGroupWorld { terms, imported: &imported, members: &members, exits: &exits };
         let decision = guarded(|| edit.decide(old.as_ref().map(|state| &state.group), world))?;
         let Decision { outcome, change } = match decision {
             Ok(decision) => decision,
@@ -61,10 +68,21 @@ impl MemoryStore {
             let next = old.unwrap_or_default().folded(&change.deltas);
             assert_eq!(next.group, change.next, "deltas lead to the next state");
             if next.group.incarnation > old_incarnation {
+                if matches!(edit, ChatGroupEdit::Observed { .. }) {
+                    self.carry_times(*app, id, old_incarnation, &next.group);
+                }
                 self.record_disbanding(*app, id, next.group.incarnation, terms.now);
             }
+            self.add_memberships(*app, id, &next);
             let mut kept = self.chat_groups(id);
-            let key = (*app, id.clone());
+            let exits = kept.exits.entry(key.clone()).or_default();
+            for delta in &change.deltas {
+                match delta {
+                    ChatGroupDelta::ExitNoted(user, at) => drop(exits.insert(user.clone(), *at)),
+                    ChatGroupDelta::Began(moment) => exits.retain(|_, at| *at >= moment.at()),
+                    _ => {}
+                }
+            }
             if kept.chat_groups.insert(key.clone(), next).is_none() {
                 kept.listed.push(key);
             }
@@ -80,6 +98,41 @@ fn wanted_of(state: &ChatGroupState, wanted: &WantedMembers) -> Vec<Member> {
         WantedMembers::Named(users) => {
             state.members.iter().filter(|member| users.contains(&member.user)).cloned().collect()
         }
+    }
+}
+
+impl MemoryStore {
+    /// Records the owner and the members of a chat group on their side, before the chat group itself is changed.
+    fn add_memberships(&self, app: AppId, id: &ChatGroupId, next: &ChatGroupState) {
+        let Some(profile) = &next.group.profile else { return };
+        for user in profile.owner.iter().chain(next.members.iter().map(|member| &member.user)) {
+            let owner = Owner { app, user: user.clone() };
+            let mut kept = self.owners(&owner);
+            kept.memberships.entry(owner).or_default().insert(id.clone(), next.group.incarnation);
+        }
+    }
+
+    /// Copies the times of a chat group to its next life if they are from after its beginning.
+    fn carry_times(&self, app: AppId, id: &ChatGroupId, incarnation: u32, next: &ChatGroup) {
+        let known = self.chat_groups(id).times.get(&(app, id.clone())).copied().unwrap_or_default();
+        if let Some(times) = next.carried(known.times, incarnation) {
+            self.raise(Touch::ChatGroup { app, id: id.clone(), times });
+        }
+    }
+
+    fn find_membership(&self, owner: &Owner, id: &ChatGroupId) -> Option<Membership> {
+        Membership::of(&owner.user, id, &self.chat_group(owner.app, id)?)
+    }
+
+    pub(super) fn living_memberships(&self, owner: &Owner) -> Vec<Membership> {
+        let ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
+        ids.keys().filter_map(|id| self.find_membership(owner, id)).collect()
+    }
+
+    pub(super) fn delete_dead_memberships(&self, owner: &Owner) {
+        let mut ids = self.owners(owner).memberships.get(owner).cloned().unwrap_or_default();
+        ids.retain(|id, _| self.find_membership(owner, id).is_some());
+        self.owners(owner).memberships.insert(owner.clone(), ids);
     }
 }
 
@@ -136,5 +189,9 @@ impl Directory for MemoryStore {
         let ids = rest.by_ref().take(query.limit).map(|(_, id)| id).collect();
         let page = ChatGroupPage { ids, next: rest.next().map(|(place, _)| place), total };
         self.read(|| page)
+    }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        self.read(|| self.living_memberships(owner))
     }
 }

@@ -8,8 +8,8 @@ use super::{Kept, MemoryStore, PARTITIONS, lock, partition_of};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Event, EventContent, FeedEntry, Organizer, Owner, UserId},
     store::{
-        Events, FeedCursor, FeedFrom, FeedPart, Followed, Moment, Pending, Place, Placed, Scope, StoreError,
-        Stream, WantedEvents, Write,
+        Events, FeedCursor, FeedFrom, FeedPart, Followed, HistoryPoint, Pending, Place, Placed, Scope,
+        StoreError, Stream, WantedEvents, Write,
         events::{disbanding_id, event_id, event_number},
         place::{Lives, check_place},
     },
@@ -94,8 +94,8 @@ fn erase(log: &mut Log, user: &UserId) {
 
 impl MemoryStore {
     pub(super) fn lives_of(&self, app: AppId) -> Lives {
-        // A store in memory has a single run in each incarnation, whose moments it has all been through.
-        let now = Moment { run: *lock(&self.incarnation), event: 0 };
+        // A store in memory has a single run in each incarnation, whose points it has all been through.
+        let now = HistoryPoint { run: *lock(&self.incarnation), event: 0 };
         match lock(&self.apps).get(&app) {
             Some(life) => Lives { now, epoch: life.epoch, disbandings: life.disbandings.len() as u64 },
             None => Lives { now, ..Lives::default() },
@@ -155,7 +155,7 @@ impl MemoryStore {
     ) -> Result<(), StoreError> {
         let Some(expected) = &write.place else { return Ok(()) };
         let (current, dead) = self.place_of(&write.owner, organizer, dead);
-        let has_been_through = expected.moment.run == current.moment.run;
+        let has_been_through = expected.point.run == current.point.run;
         check_place(expected, has_been_through, current, &dead).map_err(StoreError::Elsewhere)?;
         let Some(last) = &write.last_event else { return Ok(()) };
         let kept = self.owners(&write.owner);
@@ -171,7 +171,7 @@ impl MemoryStore {
         let bucket = u8::try_from(partition_of(owner.user.as_str())).unwrap_or(0);
         let before = match &wanted.before {
             Some(id) => {
-                let number = event_number(id, place.moment.run).map_or(0, |(number, _)| number);
+                let number = event_number(id, place.point.run).map_or(0, |(number, _)| number);
                 place_in(bucket, number).unwrap_or(0)
             }
             None => u64::MAX,
@@ -182,7 +182,7 @@ impl MemoryStore {
         let knows_before = wanted.before.as_ref().is_none_or(|id| {
             found_before.is_some_and(|(user, event)| *user == owner.user && event.id == *id)
         });
-        let foreign = wanted.moment.filter(|moment| moment.run != place.moment.run);
+        let foreign = wanted.point.filter(|point| point.run != place.point.run);
         let mut bytes = 0;
         let mut found = (log.iter().enumerate().rev())
             .filter(|(index, (user, _))| *user == owner.user && *index as u64 + 1 < before)
@@ -215,8 +215,9 @@ impl MemoryStore {
     pub(super) fn feed_part(&self, app: AppId, from: &FeedFrom, most: usize) -> FeedPart {
         let lives = self.lives_of(app);
         let known = match from {
-            FeedFrom::After(cursor) => Some(cursor)
-                .filter(|cursor| (cursor.moment.run, cursor.epoch) == (lives.now.run, lives.epoch)),
+            FeedFrom::After(cursor) => {
+                Some(cursor).filter(|cursor| (cursor.point.run, cursor.epoch) == (lives.now.run, lives.epoch))
+            }
             FeedFrom::Earliest | FeedFrom::Latest => None,
         };
         let mut part = FeedPart {
@@ -228,7 +229,7 @@ impl MemoryStore {
             (None, FeedFrom::Latest) => last,
             (None, _) => 0,
         };
-        let mut cursor = FeedCursor { moment: lives.now, epoch: lives.epoch, ..FeedCursor::default() };
+        let mut cursor = FeedCursor { point: lives.now, epoch: lives.epoch, ..FeedCursor::default() };
         for (partition, bucket) in self.partitions.iter().zip(0u8..) {
             let kept = lock(&partition.kept);
             let log = kept.events.get(&app).map_or(&[][..], |log| &log[..]);

@@ -2,7 +2,7 @@
 
 use super::{MemoryStore, lock};
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupState, Owner, OwnerState, UserId},
+    domain::{AppId, ChatGroupId, ChatGroupState, Conversation, Owner, OwnerState, Session, UserId},
     store::{Cursor, Listing, Part, Pending},
 };
 
@@ -16,6 +16,7 @@ impl Listing for MemoryStore {
             let kept = lock(&partition.kept);
             apps.extend(kept.owners.keys().map(|owner| owner.app));
             apps.extend(kept.listed.iter().map(|(app, _)| *app));
+            apps.extend(kept.sessions.keys().map(|owner| owner.app));
         }
         apps.sort();
         apps.dedup();
@@ -56,6 +57,27 @@ impl Listing for MemoryStore {
         };
         let items = part.items.into_iter().filter_map(load).collect();
         self.read(|| Part { items, next: part.next })
+    }
+
+    fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(UserId, Conversation, Session)>> {
+        let all = self.partitions.iter().zip(0usize..).flat_map(|(partition, number)| {
+            let kept = lock(&partition.kept);
+            let owners = kept.sessions.iter().filter(|(owner, _)| owner.app == app);
+            let mut listed: Vec<_> = owners
+                .flat_map(|(owner, sessions)| {
+                    sessions.iter().map(|(named, session)| (owner.user.clone(), named.clone(), *session))
+                })
+                .collect();
+            listed.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+            let places = (0..listed.len()).map(move |place| format!("{number} {place:010}"));
+            places.zip(listed).collect::<Vec<_>>()
+        });
+        let part = part(all, from.as_ref());
+        self.read(|| part)
     }
 }
 

@@ -38,6 +38,8 @@ impl Maintenance for MemoryStore {
             kept.owners.retain(|owner, _| !scope.covers(owner));
             kept.chat_groups.retain(|(app, _), _| !scope.covers_app(*app));
             kept.listed.retain(|(app, _)| !scope.covers_app(*app));
+            kept.exits.retain(|(app, _), _| !scope.covers_app(*app));
+            kept.memberships.retain(|owner, _| !scope.covers_app(owner.app));
             kept.sessions.retain(|owner, _| !scope.covers(owner));
             kept.times.retain(|(app, _), _| !scope.covers_app(*app));
             kept.forget_events(&scope);

@@ -10,10 +10,11 @@ mod events;
 mod listing;
 mod maintenance;
 mod operations;
+mod sessions;
 mod touches;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -29,8 +30,8 @@ use self::{
 };
 use super::{Loaded, Owners, Pending, Revision, StoreError, Write, guarded};
 use crate::domain::{
-    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTimes, Decision, Outcome, Owner,
-    OwnerState, Rejection, SessionTimes, UserId,
+    AppId, Change, ChangeNumber, ChatGroupId, ChatGroupState, ChatGroupTraffic, Conversation, Decision,
+    Delta, Outcome, Owner, OwnerState, Rejection, Session, UserId,
 };
 
 /// The number of partitions.
@@ -62,8 +63,12 @@ struct Kept {
     chat_groups: HashMap<(AppId, ChatGroupId), ChatGroupState>,
     /// The keys of `chat_groups` in the order in which they were first stored.
     listed: Vec<(AppId, ChatGroupId)>,
-    sessions: HashMap<Owner, HashMap<UserId, SessionTimes>>,
-    times: HashMap<(AppId, ChatGroupId), ChatGroupTimes>,
+    /// In which chat groups each user may be, with the incarnation in which the user joined.
+    memberships: HashMap<Owner, BTreeMap<ChatGroupId, u32>>,
+    /// When members left according to another service, in milliseconds.
+    exits: HashMap<(AppId, ChatGroupId), HashMap<UserId, u64>>,
+    sessions: HashMap<Owner, HashMap<Conversation, Session>>,
+    times: HashMap<(AppId, ChatGroupId), ChatGroupTraffic>,
     events: Logs,
     operations: HashMap<Owner, Vec<Done>>,
 }
@@ -123,7 +128,8 @@ impl MemoryStore {
             return Err(StoreError::Conflict(revision));
         }
         self.check_place(write, &state.organizer, &dead)?;
-        let decision = guarded(|| write.decide(&state, &dead, &presences))?;
+        let sessions = edit.is_about_sessions().then(|| self.known_sessions(write));
+        let decision = guarded(|| write.decide(&state, &dead, &presences, sessions.as_ref()))?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -144,9 +150,18 @@ impl MemoryStore {
             let revision = Revision(revision.0 + u64::from(is_written));
             let incarnation = *lock(&self.incarnation);
             let mut kept = self.owners(owner);
-            let event = kept.record(incarnation, write, &next.organizer, &deltas);
-            outcome.note_event(event);
+            if deltas.iter().any(Delta::is_recorded) {
+                let event = kept.record(incarnation, write, &next.organizer, &deltas);
+                outcome.note_event(event);
+            }
+            for delta in &deltas {
+                if let Delta::SessionChanged(change) = delta {
+                    kept.change_session(owner, change);
+                }
+            }
             kept.owners.insert(owner.clone(), (next, revision));
+            drop(kept);
+            self.delete_dead_memberships(owner);
             self.changes.send_modify(|count| *count += 1);
         }
         self.record_operation(write, &outcome);

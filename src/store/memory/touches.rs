@@ -1,9 +1,14 @@
 //! The times of sessions and of chat groups in memory. Each is kept in the partition of its owner or chat group.
 
+use std::sync::Arc;
+
 use super::{MemoryStore, PARTITIONS, partition_of};
 use crate::{
-    domain::{AppId, ChatGroupId, Owner, SessionTimes, Touch, UserId},
-    store::{Pending, Touches},
+    domain::{
+        AppId, ChatGroupId, Conversation, LastMessage, Numbers, Owner, Posting, RecentSession, Session,
+        SessionTimes, Touch,
+    },
+    store::{Pending, RecentQuery, Touches, guarded},
 };
 
 impl Touches for MemoryStore {
@@ -35,39 +40,60 @@ impl Touches for MemoryStore {
         })
     }
 
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
-        self.read(|| {
-            let kept = self.owners(owner);
-            let sessions = kept.sessions.get(owner).into_iter().flatten();
-            sessions.map(|(peer, times)| (peer.clone(), *times)).collect()
-        })
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
+        self.read(|| named.iter().map(|named| self.session(owner, named)).collect())
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+        self.read(|| self.recent_sessions(owner, &query).into())
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
         self.read(|| {
             let times = |(id, incarnation)| {
                 let kept = self.chat_groups(&id).times.get(&(app, id)).copied();
-                kept.unwrap_or_default().of(incarnation)
+                kept.unwrap_or_default().times.of(incarnation)
             };
             lives.into_iter().map(times).collect()
+        })
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        self.queue(partition_of(posting.id.as_str()), move |store| {
+            let mut kept = store.chat_groups(&posting.id);
+            let key = (posting.app, posting.id.clone());
+            let before = kept.times.get(&key).copied().unwrap_or_default();
+            let Some((numbers, next)) = guarded(|| posting.decide(before))? else { return Ok(None) };
+            if !posting.dry_run && next != before {
+                kept.times.insert(key, next);
+            }
+            Ok(Some(numbers))
+        })
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.read(|| {
+            let last = |(id, incarnation)| {
+                let kept = self.chat_groups(&id).times.get(&(app, id)).copied();
+                kept.unwrap_or_default().of(incarnation)
+            };
+            lives.into_iter().map(last).collect()
         })
     }
 }
 
 impl MemoryStore {
-    fn raise(&self, touch: Touch) {
+    pub(super) fn raise(&self, touch: Touch) {
         match touch {
-            // Times that raise nothing, not even from zero, do not create a session.
-            Touch::Peer { times, .. } if times == SessionTimes::default() => {}
             Touch::Peer { owner, peer, times } => {
-                let mut kept = self.owners(&owner);
-                let session = kept.sessions.entry(owner).or_default().entry(peer).or_default();
-                *session = session.joined(times);
+                let conversation = Conversation::User(peer);
+                let next = self.session(&owner, &conversation).touched(times);
+                self.owners(&owner).put_session(&owner, conversation, next);
             }
             Touch::ChatGroup { app, id, times } => {
                 let mut kept = self.chat_groups(&id);
                 let group = kept.times.entry((app, id)).or_default();
-                *group = group.joined(times);
+                *group = group.touched(times);
             }
         }
     }

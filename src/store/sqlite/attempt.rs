@@ -12,7 +12,6 @@ use super::{
     error::committing,
     files::Misplaced,
     job::Job,
-    reader::Shared,
     rows::Rows,
     runs,
     verdict::Culprit,
@@ -58,8 +57,7 @@ impl WriterThread {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed { taken: most, error: error.into() },
         };
-        let Shared { cache, health, .. } = &self.shared;
-        let mut batch = Batch::new(&transaction, cache, health, aside, self.head, self.shared.buckets);
+        let mut batch = Batch::new(&transaction, &self.shared, aside, self.head);
         if !self.is_marked
             && let Err(error) = batch.mark_in_use()
         {
@@ -124,7 +122,7 @@ impl WriterThread {
         }
         self.has_erased |= changed.has_erased;
         self.head = changed.head;
-        changed.publish(&self.shared.cache);
+        changed.publish(&self.shared.cache, &self.shared.lists);
         if jobs.iter().take(taken).any(Job::is_visible) {
             self.shared.changes.send_modify(|count| *count += 1);
         }

@@ -12,9 +12,13 @@ use super::{
     error::attribute_damage,
     events::{self, Head, NewEvent},
     health::Health,
-    lives, operations,
+    lists::{Lists, Place},
+    lives,
+    memberships::DeadRows,
+    operations,
+    reader::Shared,
     rows::Rows,
-    runs, touches,
+    runs, sessions,
 };
 use crate::{
     domain::{
@@ -40,12 +44,16 @@ pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
     cache: &'a OwnerCache,
     pub(super) health: &'a Health,
+    dead_memberships: &'a DeadRows,
+    pub(super) lists: &'a Lists,
     /// Owners that have to be written to the separate table because of damage near their data.
     aside: &'a HashSet<Owner>,
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
     pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     /// The scopes that this transaction has reset.
     pub(super) forgotten: Vec<Scope>,
+    /// The places of what lists of recent conversations depend on and this transaction has changed.
+    pub(super) moved: Vec<Place>,
     /// The last event, including those of this transaction; `None` if it has not been read yet.
     pub(super) head: Option<Head>,
     /// The number of buckets of the store.
@@ -63,19 +71,20 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     pub(super) fn new(
         db: &'a Connection,
-        cache: &'a OwnerCache,
-        health: &'a Health,
+        shared: &'a Shared,
         aside: &'a HashSet<Owner>,
         head: Option<Head>,
-        buckets: u8,
     ) -> Batch<'a> {
         Batch {
             db,
-            cache,
-            health,
+            cache: &shared.cache,
+            health: &shared.health,
+            dead_memberships: &shared.dead_memberships,
+            lists: &shared.lists,
+            moved: Vec::new(),
             aside,
             head,
-            buckets,
+            buckets: shared.buckets,
             has_erased: false,
             owners: HashMap::new(),
             disbanded: Vec::new(),
@@ -96,8 +105,8 @@ impl<'a> Batch<'a> {
             let written = edited.write(rows, owner, self.aside.contains(owner));
             self.bytes += written.map_err(|error| (owner.clone(), error))?;
         }
-        let Batch { owners, disbanded, forgotten, head, has_erased, bytes, .. } = self;
-        Ok((bytes, Changed { owners, disbanded, forgotten, head, has_erased }))
+        let Batch { owners, disbanded, forgotten, moved, head, has_erased, bytes, .. } = self;
+        Ok((bytes, Changed { owners, disbanded, forgotten, moved, head, has_erased }))
     }
 
     /// Runs a function that writes rows of other kinds, and returns its result and the approximate number of bytes.
@@ -175,11 +184,16 @@ impl<'a> Batch<'a> {
             let organizer = &edited.state.organizer;
             let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
             let place = lives.place_of(organizer);
-            let knows_moment = runs::has_been_through(self.db, expected.moment)?;
-            check_place(expected, knows_moment, place, &dead).map_err(StoreError::Elsewhere)?;
+            let knows_point = runs::has_been_through(self.db, expected.point)?;
+            check_place(expected, knows_point, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
-        let decision = guarded(|| write.decide(&edited.state, &edited.stored.dead, presences))?;
+        let sessions = match write.edit.is_about_sessions() {
+            true => Some(sessions::known_to(rows, write)?),
+            false => None,
+        };
+        let decide = || write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref());
+        let decision = guarded(decide)?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -189,7 +203,8 @@ impl<'a> Batch<'a> {
         }
         if write.edit.forgets_owner() {
             operations::forget(self.db, owner)?;
-            self.bytes += touches::forget(self.db, owner)?;
+            self.bytes += sessions::forget(self.db, owner)?;
+            self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             let erased = events::erase(self.db, owner, edited.stored.event);
             self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
@@ -198,6 +213,16 @@ impl<'a> Batch<'a> {
             self.bytes += operations::keep(self.db, write, &outcome)?;
             return Ok(Ok(outcome));
         };
+        for delta in &deltas {
+            if let Delta::SessionChanged(change) = delta {
+                self.bytes += sessions::apply(self.db, owner, change)?;
+                self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
+            }
+        }
+        if !deltas.iter().any(Delta::is_recorded) {
+            return Ok(Ok(outcome));
+        }
+        self.bytes += self.dead_memberships.delete(self.db, owner)?;
         let event = NewEvent {
             bucket: bucket_of(owner, self.buckets),
             previous: edited.stored.event,
@@ -219,6 +244,7 @@ impl<'a> Batch<'a> {
         }
         self.bytes += operations::keep(self.db, write, &outcome)?;
         if next.account != edited.state.account {
+            self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             if self.aside.contains(owner) {
                 rows.write_account_aside(owner, next.account.as_deref(), head.number)?;
             } else {

@@ -2,7 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{batch::PAGE, events::Head, rows::Rows};
+use super::{
+    batch::PAGE,
+    events::Head,
+    lists::{Lists, Place},
+    rows::Rows,
+};
 use crate::{
     domain::{AppId, ChatGroupId, Delta, Owner, OwnerState},
     store::{
@@ -27,6 +32,8 @@ pub(super) struct Changed {
     pub(super) owners: HashMap<Owner, OwnerInBatch>,
     pub(super) disbanded: Vec<(AppId, ChatGroupId)>,
     pub(super) forgotten: Vec<Scope>,
+    /// The places of what lists of recent conversations depend on.
+    pub(super) moved: Vec<Place>,
     /// The last event; `None` if it was not read.
     pub(super) head: Option<Head>,
     /// Whether content was erased, so that its traces have to be removed from the files.
@@ -96,10 +103,12 @@ impl OwnerInBatch {
 impl Changed {
     /// Publishes a committed batch. The owners come first, with the count of disbandings before this batch. The
     /// batch's own disbandings follow, so that every entry is compared with them when it is next used.
-    pub(super) fn publish(self, cache: &OwnerCache) {
+    pub(super) fn publish(self, cache: &OwnerCache, lists: &Lists) {
         for scope in &self.forgotten {
             cache.forget(scope);
+            lists.note_all();
         }
+        lists.note(&self.moved);
         for (owner, edited) in self.owners.into_iter().filter(|(_, edited)| edited.is_changed()) {
             let disbandings = cache.disbandings(owner.app);
             let seen = disbandings.count();

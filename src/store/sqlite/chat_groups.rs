@@ -7,11 +7,17 @@ use std::{
 
 use rusqlite::{Connection, Row, params, types::Value};
 
-use super::{directory::list, error::attribute_damage, members, sums};
+use super::{
+    directory::list,
+    error::attribute_damage,
+    events::{signed, unsigned},
+    members, sums,
+};
 use crate::{
     domain::{
-        AppId, ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupLife, ChatGroupProfile,
-        JoinOption, Member, UserId, WantedMembers,
+        AppId, ChatGroup, ChatGroupChange, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupLife,
+        ChatGroupProfile, InviteOption, JoinOption, Member, Moment, ProfileDetails, UnixSeconds, UserId,
+        WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Damaged, StoreError, checksum::Column,
@@ -32,7 +38,10 @@ pub(super) struct ChatGroupRow {
 
 /// The columns to read. Those before `sum`, and the key, are covered by the checksum.
 const COLUMNS: &str = "incarnation, kind, name, owner, introduction, notification, face_url, max_members,
-    join_option, created_at, member_count, places, disbanding, sum, members, group_id";
+    join_option, created_at, member_count, places, disbanding, began, changed_at, mute_all, invite, owner_at, owner_ms,
+    owner_card, joined, sum, members, group_id";
+/// The number of columns before `sum`.
+const SUMMED: usize = 21;
 
 impl ChatGroupRow {
     /// Reads a row of [`COLUMNS`].
@@ -40,9 +49,9 @@ impl ChatGroupRow {
     /// # Errors
     /// Returns [`StoreError::Damaged`], which does not name the chat group.
     fn read(app: AppId, id: &ChatGroupId, row: &Row<'_>) -> Result<ChatGroupRow, StoreError> {
-        sums::check("chat_group", key(app, id.as_str()), row, 13)?;
+        sums::check("chat_group", key(app, id.as_str()), row, SUMMED)?;
         let damaged = |reason| StoreError::Damaged { what: Damaged::Database, reason };
-        let packed_members = match row.get::<_, Option<Vec<u8>>>(14)? {
+        let packed_members = match row.get::<_, Option<Vec<u8>>>(22)? {
             Some(packed) => {
                 let mut users = HashSet::new();
                 let members = decode_members(&packed).map_err(damaged)?;
@@ -60,7 +69,11 @@ impl ChatGroupRow {
             Some(members) => members.len(),
             None => row.get::<_, u32>(10)? as usize,
         };
-        let group = ChatGroup { incarnation: row.get(0)?, profile, listed };
+        let moment = |column| {
+            row.get::<_, Option<i64>>(column).map(|number| Moment::of_number(number.map_or(0, unsigned)))
+        };
+        let (began, joined) = (moment(13)?, moment(20)?);
+        let group = ChatGroup { incarnation: row.get(0)?, profile, listed, began, joined };
         let (places, disbanding) = (row.get(11)?, row.get(12)?);
         Ok(ChatGroupRow { group, places, disbanding, packed_members })
     }
@@ -113,6 +126,24 @@ fn profile(row: &Row<'_>, kind: u8) -> Result<ChatGroupProfile, StoreError> {
         join_option: (JoinOption::ALL.get(usize::from(join_option)).copied())
             .ok_or_else(|| damaged(format!("unknown join option {join_option}")))?,
         created_at: row.get::<_, i64>(9)?.try_into().unwrap_or(0),
+        details: details(row)?,
+    })
+}
+
+/// Reads the details of a profile. Columns are NULL if they have their default value.
+fn details(row: &Row<'_>) -> Result<ProfileDetails, StoreError> {
+    let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map_or(0, unsigned));
+    let invite = usize::from(row.get::<_, Option<u8>>(16)?.unwrap_or(0));
+    let invite_option = InviteOption::ALL.get(invite).copied();
+    Ok(ProfileDetails {
+        changed_at: time(14)?,
+        mute_all: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
+        invite_option: invite_option.ok_or_else(|| StoreError::Damaged {
+            what: Damaged::Database,
+            reason: format!("unknown invite option {invite}"),
+        })?,
+        owner_joined_at: time(17)?,
+        owner: members::details(row, 18)?,
     })
 }
 
@@ -147,8 +178,8 @@ pub(super) fn lives<'a>(
     let mut rows = statement.query(params![app.number(), ids])?;
     let mut lives = HashMap::new();
     while let Some(row) = rows.next()? {
-        let id: String = row.get(15)?;
-        sums::check("chat_group", key(app, &id), row, 13)?;
+        let id: String = row.get(23)?;
+        sums::check("chat_group", key(app, &id), row, SUMMED)?;
         let alive = row.get::<_, Option<u8>>(1)?.is_some();
         lives.insert(id, ChatGroupLife { incarnation: row.get(0)?, alive });
     }
@@ -189,29 +220,35 @@ pub(super) fn write(
     app: AppId,
     id: &ChatGroupId,
     old: Option<ChatGroupRow>,
-    next: &ChatGroup,
+    change: &ChatGroupChange,
     disbanding: Option<i64>,
-    deltas: &[ChatGroupDelta],
+    now: UnixSeconds,
 ) -> Result<usize, StoreError> {
     let (mut places, last, packed) = match old {
         Some(row) => (row.places, row.disbanding, row.packed_members),
         None => (0, 0, None),
     };
     let unpacked = packed.into_iter().flatten().map(ChatGroupDelta::Joined);
-    let bytes = members::write(db, app, id, &mut places, unpacked.chain(deltas.iter().cloned()))?;
-    let ChatGroup { incarnation, profile, listed } = next;
+    let bytes = members::write(db, app, id, &mut places, unpacked.chain(change.deltas.iter().cloned()), now)?;
+    let ChatGroup { incarnation, profile, listed, began, joined } = &change.next;
     let profile = profile.as_ref();
+    let details = profile.map(|profile| &profile.details);
+    let time = |time: u64| (time != 0).then(|| signed(time));
     db.prepare_cached(
         "INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction, notification,
-            face_url, max_members, join_option, created_at, member_count, places, disbanding, sum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-            row_sum('chat_group', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15))
+            face_url, max_members, join_option, created_at, member_count, places, disbanding, began, changed_at, mute_all,
+            invite, owner_at, owner_ms, owner_card, joined, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+            row_sum('chat_group', ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+                ?21, ?22, ?23))
          ON CONFLICT (app_id, group_id) DO UPDATE SET incarnation = excluded.incarnation, kind = excluded.kind,
             name = excluded.name, owner = excluded.owner, introduction = excluded.introduction,
             notification = excluded.notification, face_url = excluded.face_url, max_members = excluded.max_members,
             join_option = excluded.join_option, created_at = excluded.created_at,
             member_count = excluded.member_count, places = excluded.places, disbanding = excluded.disbanding,
-            sum = excluded.sum, members = NULL",
+            began = excluded.began, changed_at = excluded.changed_at, mute_all = excluded.mute_all,
+            invite = excluded.invite, owner_at = excluded.owner_at, owner_ms = excluded.owner_ms,
+            owner_card = excluded.owner_card, joined = excluded.joined, sum = excluded.sum, members = NULL",
     )?
     .execute(params![
         app.number(),
@@ -229,6 +266,14 @@ pub(super) fn write(
         u32::try_from(*listed).unwrap_or(u32::MAX),
         places,
         disbanding.unwrap_or(last),
+        time(began.number()),
+        details.and_then(|details| time(details.changed_at)),
+        details.and_then(|details| details.mute_all.then_some(true)),
+        details.and_then(|details| place(InviteOption::ALL, details.invite_option)).filter(|place| *place != 0),
+        details.and_then(|details| time(details.owner_joined_at)),
+        details.and_then(|details| members::millis(&details.owner)),
+        details.and_then(|details| members::card(&details.owner)),
+        time(joined.number()),
     ])?;
     Ok(bytes)
 }

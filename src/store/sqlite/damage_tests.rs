@@ -90,6 +90,7 @@ fn fill(directory: &Path) {
                 max_members: 10,
                 join_option: JoinOption::FreeAccess,
                 created_at: 1,
+                details: crate::domain::ProfileDetails::default(),
             };
             let create = ChatGroupEdit::Create { profile, members: Vec::new() };
             edit_chat_group(&store, count, create).await.unwrap();

@@ -114,24 +114,25 @@ impl Rows<'_> {
             && let Some(users) = list(users.clone().map(UserId::as_str))
         {
             let mut statement = self.db.prepare_cached(
-                "SELECT user_id, nick, face_url, imported, event, sum FROM account_aside
+                "SELECT user_id, nick, face_url, imported, event, profile, sum FROM account_aside
                  WHERE app_id = ?1 AND user_id IN rarray(?2)",
             )?;
             let mut rows = statement.query(params![app.number(), users])?;
             while let Some(row) = rows.next()? {
-                sums::check("account_aside", key, row, 5)?;
+                sums::check("account_aside", key, row, 6)?;
                 aside.insert(row.get(0)?, row.get(3)?);
             }
         }
         let others = users.map(UserId::as_str).filter(|user| !aside.contains_key(*user));
         let Some(others) = list(others) else { return Ok(known(aside)) };
         let mut statement = self.db.prepare_cached(
-            "SELECT user_id, nick, face_url, event, sum FROM account WHERE app_id = ?1 AND user_id IN rarray(?2)",
+            "SELECT user_id, nick, face_url, event, profile, sum FROM account
+             WHERE app_id = ?1 AND user_id IN rarray(?2)",
         )?;
         let mut rows = statement.query(params![app.number(), others])?;
         let mut imported = HashSet::new();
         while let Some(row) = rows.next()? {
-            sums::check("account", key, row, 4)?;
+            sums::check("account", key, row, 5)?;
             imported.insert(row.get(0)?);
         }
         imported.extend(known(aside));

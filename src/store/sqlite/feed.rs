@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{AppId, ChatGroupId, FeedEntry},
     store::{
-        Damaged, FeedCursor, FeedFrom, FeedPart, Moment, Placed, StoreError, Stream, checksum::Column,
+        Damaged, FeedCursor, FeedFrom, FeedPart, HistoryPoint, Placed, StoreError, Stream, checksum::Column,
         events::disbanding_id,
     },
 };
@@ -43,7 +43,7 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     let (mut entries, mut has_gap) = (Vec::new(), false);
     let known = match from {
         FeedFrom::After(cursor) => {
-            let is_known = cursor.epoch == lives.epoch && runs::has_been_through(db, cursor.moment)?;
+            let is_known = cursor.epoch == lives.epoch && runs::has_been_through(db, cursor.point)?;
             has_gap = !is_known;
             is_known.then_some(cursor)
         }
@@ -61,11 +61,11 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
         *position = (*position).max(removed);
     }
     let event = match (known, from) {
-        (Some(cursor), _) => cursor.moment.event,
+        (Some(cursor), _) => cursor.point.event,
         (None, FeedFrom::Latest) => head,
         (None, _) => removed,
     };
-    let moment = Moment { event, ..lives.now };
+    let point = HistoryPoint { event, ..lives.now };
     let scan = Scan { db, app, incarnation, positions: &positions, head };
     let scanned = scan.events(most, &mut entries)?;
     let oldest = oldest_disbanding(db, app)?;
@@ -80,10 +80,10 @@ fn read_feed(db: &Connection, app: AppId, from: &FeedFrom, most: usize) -> Resul
     let room = most.saturating_sub(entries.len());
     let begun = entries.len();
     read_disbandings(db, app, incarnation, after, room, &mut entries)?;
-    let start = FeedCursor { moment, epoch: lives.epoch, disbandings: after, buckets: positions.clone() };
+    let start = FeedCursor { point, epoch: lives.epoch, disbandings: after, buckets: positions.clone() };
     let mut end = start.clone();
     end.buckets.iter_mut().for_each(|position| *position = (*position).max(scanned));
-    end.moment.event = end.moment.event.max(scanned);
+    end.point.event = end.point.event.max(scanned);
     end.disbandings = match entries[begun..].last() {
         // If fewer were found than fit, the end is reached, even if the last numbers are missing because of damage.
         _ if entries.len() - begun < room => after.max(lives.disbandings),

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{deliveries, operations, rows::Rows, schema, touches};
+use super::{deliveries, operations, rows::Rows, schema, sessions};
 use crate::store::{Scope, StoreError};
 
 impl Rows<'_> {
@@ -11,7 +11,7 @@ impl Rows<'_> {
         let db = self.db;
         deliveries::begin_again(db, scope)?;
         if let Scope::Owner(owner) = scope {
-            touches::forget(db, owner)?;
+            sessions::forget(db, owner)?;
             operations::forget(db, owner)?;
         }
         if let Scope::Owner(owner) = scope
@@ -29,6 +29,8 @@ impl Rows<'_> {
             tables.extend([
                 "chat_group",
                 "chat_group_member",
+                "chat_group_exit",
+                "membership",
                 "app_event",
                 "session",
                 "chat_group_times",

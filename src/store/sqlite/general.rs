@@ -8,11 +8,12 @@ use super::{
     chat_groups, disbandings,
     error::attribute_damage,
     events::{self, Head},
-    lives, runs, touches,
+    lives, members, memberships, runs, touches,
 };
 use crate::{
     domain::{
-        ChatGroupChange, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision, Touch, UnixSeconds,
+        ChatGroupChange, ChatGroupEdit, ChatGroupOutcome, ChatGroupRejection, ChatGroupWorld, Decision,
+        Numbers, Posting, Touch, UnixSeconds,
     },
     store::{ChatGroupWrite, Damaged, Scope, StoreError, events::bucket_of, guarded},
 };
@@ -47,28 +48,41 @@ impl Batch<'_> {
             }
             None => Vec::new(),
         };
-        let world = ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members };
+        let exits = members::exits(self.db, app, id, &write.edit.leavers());
+        let exits = attribute_damage(|| Damaged::ChatGroup(app, id.clone()), exits)?;
+        let world =
+            ChatGroupWorld { terms: &write.terms, imported: &imported, members: &members, exits: &exits };
         let group = old.as_ref().map(|row| &row.group);
         let Decision { outcome, change } = match guarded(|| write.edit.decide(group, world))? {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let kept = change.filter(|_| !write.dry_run);
-        let Some(ChatGroupChange { next, deltas }) = kept else { return Ok(Ok(outcome)) };
+        let Some(change) = kept else { return Ok(Ok(outcome)) };
+        let ChatGroupChange { next, deltas } = &change;
         let mut disbanding = None;
-        if next.incarnation > group.map_or(0, |old| old.incarnation) {
+        let incarnation = group.map_or(0, |old| old.incarnation);
+        if next.incarnation > incarnation {
+            // What was sent after the reported moment belongs to the new life.
+            if matches!(write.edit, ChatGroupEdit::Observed { .. }) {
+                let times = touches::carry(self.db, app, id, incarnation, next);
+                self.bytes += attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), times)?;
+            }
             let number = self.use_up_number()?;
             disbanding =
                 Some(disbandings::write_disbanding(self.db, app, id, next.incarnation, now, number)?);
             self.bytes += 3 * PAGE;
             self.disbanded.push((app, id.clone()));
         }
-        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &next, disbanding, &deltas)?;
+        self.bytes += memberships::add(self.db, app, id, next, deltas)?;
+        self.moved.push(self.lists.place_of(app, &id.clone().into()));
+        self.moved.extend(memberships::added(deltas).map(|user| self.lists.place_of_user(app, user)));
+        self.bytes += PAGE + chat_groups::write(self.db, app, id, old, &change, disbanding, write.terms.now)?;
         Ok(Ok(outcome))
     }
 
     /// Uses up a number of events, so that what clients got before and after something that is not an event is of
-    /// different moments.
+    /// different points.
     fn use_up_number(&mut self) -> Result<u64, StoreError> {
         let head = self.head.map_or_else(|| events::last(self.db), Ok);
         let head = attribute_damage(|| Damaged::Events, head)?;
@@ -81,9 +95,26 @@ impl Batch<'_> {
     /// Applies touches, all of which concern `what`.
     pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
         for touch in touches {
-            self.bytes += attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+            let bytes = attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
+            if bytes > 0 {
+                self.bytes += bytes;
+                self.moved.push(match touch {
+                    Touch::Peer { owner, .. } => self.lists.place_of_user(owner.app, &owner.user),
+                    Touch::ChatGroup { app, id, .. } => self.lists.place_of(*app, &id.clone().into()),
+                });
+            }
         }
         Ok(())
+    }
+
+    /// Gives messages to a chat group their numbers.
+    pub(super) fn post(&mut self, posting: &Posting) -> Result<Option<Numbers>, StoreError> {
+        let (numbers, bytes) = touches::post(self.db, posting)?;
+        if bytes > 0 {
+            self.bytes += bytes;
+            self.moved.push(self.lists.place_of(posting.app, &posting.id.clone().into()));
+        }
+        Ok(numbers)
     }
 
     /// Writes data for a readiness check, which needs free pages and has to become durable like any change.

@@ -161,7 +161,7 @@ fn a_store_whose_rows_cannot_be_rewritten_for_lack_of_room_is_opened() {
     format_2(directory.path(), COUNT, true);
     let pages: i64 = query(directory.path(), "PRAGMA page_count");
     let limit = |connection: &Connection| {
-        connection.pragma_update(None, "max_page_count", pages + 8).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 11).unwrap();
     };
     let (opened, files) = open_watched(directory.path(), STEP, limit, |_| {});
     let opened = opened.unwrap();

@@ -8,7 +8,8 @@ use super::{batch::Batch, deliveries::DeliveryJob, health::Health};
 use crate::{
     clock::Clock,
     domain::{
-        ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, Presence, Rejection, Touch,
+        ChatGroupOutcome, ChatGroupRejection, Conversation, Numbers, Outcome, Owner, Posting, Presence,
+        Rejection, Touch,
     },
     store::{ChatGroupWrite, Damaged, Scope, StoreError, Write, guarded},
 };
@@ -26,6 +27,8 @@ pub(super) enum Job {
     ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
     /// Touches of the sessions of one owner, or of one chat group.
     Touch { what: Damaged, touches: Vec<Touch>, slot: OutcomeSlot<()> },
+    /// Messages to a chat group, which take numbers.
+    Post { posting: Box<Posting>, slot: OutcomeSlot<Option<Numbers>> },
     /// Something about webhooks.
     Delivery(DeliveryJob),
     /// Records that the initial data of the store is complete.
@@ -77,6 +80,9 @@ impl Job {
                 health.is_damaged(|| Damaged::ChatGroup(write.app, write.id.clone()))
             }
             Job::Touch { what, .. } => health.is_damaged(|| what.clone()),
+            Job::Post { posting, .. } => {
+                health.is_damaged(|| Damaged::ChatGroupTimes(posting.app, posting.id.clone()))
+            }
             Job::Delivery(_) | Job::Filled(_) | Job::Reset(..) | Job::Probe(_) | Job::Pause(..) => false,
         }
     }
@@ -100,6 +106,7 @@ impl Job {
             }
             Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
             Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
+            Job::Post { posting, slot } => slot.keep(batch.post(posting)?),
             Job::Delivery(job) => job.make(batch)?,
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
@@ -116,6 +123,7 @@ impl Job {
             Job::Delivery(job) => job.answer(committed),
             Job::Owner { slot, .. } => slot.answer(committed),
             Job::ChatGroup { slot, .. } => slot.answer(committed),
+            Job::Post { slot, .. } => slot.answer(committed),
             Job::Touch { slot, .. } | Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => {
                 slot.answer(committed);
             }

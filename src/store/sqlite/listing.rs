@@ -15,11 +15,13 @@ const PAGE: u32 = 256;
 /// The number of records or members after which a part ends, so that a part with large owners stays small: about 2
 /// MiB of text.
 const WEIGHT: usize = 1_500;
+/// The bytes of a profile that count as one record.
+const RECORD: usize = 1_024;
 
 pub(super) fn apps(db: &Connection) -> Result<Vec<AppId>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT app_id FROM account UNION SELECT app_id FROM organizer UNION SELECT app_id FROM account_aside
-         UNION SELECT app_id FROM chat_group ORDER BY app_id",
+         UNION SELECT app_id FROM chat_group UNION SELECT app_id FROM session ORDER BY app_id",
     )?;
     let numbers = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<u32>, _>>()?;
     Ok(numbers.into_iter().filter_map(AppId::new).collect())
@@ -55,6 +57,7 @@ pub(super) fn owners(
             false => Arc::new(stored.organizer.living(&dead)),
         };
         weight += organizer.records().len();
+        weight += account.as_ref().map_or(0, |account| account.profile.bytes() / RECORD);
         items.push((owner.user, OwnerState { account, organizer }));
         next = Some(Cursor(text));
         if weight > WEIGHT {

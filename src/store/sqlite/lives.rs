@@ -1,4 +1,4 @@
-//! What places of owners and cursors of feeds are compared with: the current moment, and the counters of an app.
+//! What places of owners and cursors of feeds are compared with: the current point, and the counters of an app.
 
 use rusqlite::{Connection, params};
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::AppId,
-    store::{Damaged, Moment, StoreError, checksum::Column, place::Lives},
+    store::{Damaged, HistoryPoint, StoreError, checksum::Column, place::Lives},
 };
 
 /// Reads what cursors and places of an app are compared with.
@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the app's directory.
 pub(super) fn lives(db: &Connection, app: AppId) -> Result<Lives, StoreError> {
-    let now = Moment { run: runs::current(db)?, event: last_event(db)? };
+    let now = HistoryPoint { run: runs::current(db)?, event: last_event(db)? };
     let read = || {
         let mut statement = db.prepare_cached("SELECT disbandings, epoch, sum FROM app WHERE app_id = ?1")?;
         let mut rows = statement.query([app.number()])?;

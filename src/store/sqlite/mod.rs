@@ -24,18 +24,22 @@ mod general;
 mod health;
 mod job;
 mod listing;
+mod lists;
 mod lives;
 mod maintenance;
 mod members;
+mod memberships;
 mod notices;
 mod opening;
 mod operations;
 mod queue;
 mod reader;
+mod recent;
 mod rows;
 mod runs;
 mod schema;
 mod scrubbing;
+mod sessions;
 mod steps;
 mod sums;
 mod survey;
@@ -69,21 +73,24 @@ use self::{
     files::Files,
     health::Health,
     job::{Job, OutcomeSlot},
+    lists::Lists,
+    memberships::DeadRows,
     opening::Opening,
     reader::{Readers, Shared},
     writer::Writer,
 };
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
-    DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, OpenError,
-    Owners, Part, Pending, Progress, StoreConfig, StoreError, Touches, WantedEvents, Write,
-    cache::OwnerCache,
+    DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, Membership,
+    OpenError, Owners, Part, Pending, Progress, RecentQuery, StoreConfig, StoreError, Touches, WantedEvents,
+    Write, cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
-        Presence, Rejection, SessionTimes, Touch, UserId, WantedMembers,
+        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupTraffic, Conversation,
+        LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, RecentSession, Rejection,
+        Session, SessionTimes, Touch, UserId, WantedMembers,
     },
 };
 
@@ -127,6 +134,8 @@ impl SqliteStore {
             clock: Clock::system(),
             changes: watch::Sender::new(0),
             buckets: opened.buckets,
+            dead_memberships: Arc::new(DeadRows::default()),
+            lists: Arc::new(Lists::new(options.cache_bytes / 8)),
         };
         let (unfilled, opening) = (opened.unfilled, opened.opening.clone());
         let readers = Readers::start(&files, options, &shared)?;
@@ -224,6 +233,11 @@ impl Directory for SqliteStore {
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
         self.readers.run(move |reader| reader.list_chat_groups(app, query))
     }
+
+    fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.memberships(&owner))
+    }
 }
 
 impl Touches for SqliteStore {
@@ -240,13 +254,32 @@ impl Touches for SqliteStore {
         })
     }
 
-    fn sessions(&self, owner: &Owner) -> Pending<'_, Vec<(UserId, SessionTimes)>> {
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
         let owner = owner.clone();
-        self.readers.run(move |reader| reader.sessions(&owner))
+        self.readers.run(move |reader| reader.sessions(&owner, &named))
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+        if !self.closed.load(Ordering::Acquire)
+            && let Some(found) = self.shared.lists.get(owner, &query)
+        {
+            return Box::pin(async { Ok(found) });
+        }
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.recent(&owner, &query))
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
-        self.readers.run(move |reader| reader.chat_group_times(app, &lives))
+        self.readers.run(move |reader| reader.traffic(app, &lives, |kept, life| kept.times.of(life)))
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        let posting = Box::new(posting);
+        self.queue(|slot| Job::Post { posting, slot })
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.readers.run(move |reader| reader.traffic(app, &lives, ChatGroupTraffic::of))
     }
 }
 
@@ -302,6 +335,14 @@ impl Listing for SqliteStore {
         from: Option<Cursor>,
     ) -> Pending<'_, Part<(ChatGroupId, ChatGroupState)>> {
         self.readers.run_patiently(move |reader| reader.list_all_chat_groups(app, from.as_ref()))
+    }
+
+    fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<Cursor>,
+    ) -> Pending<'_, Part<(UserId, Conversation, Session)>> {
+        self.readers.run_patiently(move |reader| reader.list_sessions(app, from.as_ref()))
     }
 }
 

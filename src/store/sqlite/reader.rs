@@ -1,6 +1,10 @@
 //! The threads that read from the database when the cache has no entry, so that a slow read does not delay other calls.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -15,22 +19,28 @@ use super::{
     feed,
     files::Files,
     health::Health,
-    listing, lives, operations,
+    listing,
+    lists::Lists,
+    lives,
+    memberships::{self, DeadRows},
+    operations,
     queue::Queue,
+    recent,
     rows::Rows,
-    runs,
+    runs, sessions,
     threads::StoreThread,
     touches,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, Conversation, Outcome, Owner, OwnerState, Presence, SessionTimes, UserId,
-        WantedMembers,
+        AppId, ChatGroupId, ChatGroupTraffic, Conversation, Outcome, Owner, OwnerState, Presence,
+        RecentSession, Session, UserId, WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, OpenError, Part, Pending, StoreError, WantedEvents, Write,
+        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, RecentQuery, StoreError,
+        WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -46,6 +56,8 @@ pub(super) struct Reader {
     db: Connection,
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
+    dead_memberships: Arc<DeadRows>,
+    lists: Arc<Lists>,
 }
 
 /// The state that readers and the writer share.
@@ -60,6 +72,10 @@ pub(super) struct Shared {
     pub(super) changes: watch::Sender<u64>,
     /// The number of buckets of the store.
     pub(super) buckets: u8,
+    /// The rows of memberships that readers found dead.
+    pub(super) dead_memberships: Arc<DeadRows>,
+    /// Lists of recent conversations.
+    pub(super) lists: Arc<Lists>,
 }
 
 impl Readers {
@@ -68,8 +84,8 @@ impl Readers {
         // If a later thread cannot be started, dropping this ends the earlier ones.
         let mut readers = Readers { queue: Arc::clone(&queue), threads: Vec::new() };
         for _ in 0..options.readers.max(1) {
-            let Shared { cache, health, alarm, .. } = shared.clone();
-            let reader = Reader { db: files.connect()?, cache, health };
+            let Shared { cache, health, alarm, dead_memberships, lists, .. } = shared.clone();
+            let reader = Reader { db: files.connect()?, cache, health, dead_memberships, lists };
             let queue = Arc::clone(&queue);
             let work = move || {
                 let guard = alarm.guard("reading");
@@ -176,8 +192,8 @@ impl Reader {
             let living =
                 if dead.is_empty() { Arc::clone(organizer) } else { Arc::new(organizer.living(&dead)) };
             let state = OwnerState { account, organizer: living };
-            let foreign = match wanted.moment {
-                Some(moment) if !runs::has_been_through(&db, moment)? => Some(moment),
+            let foreign = match wanted.point {
+                Some(point) if !runs::has_been_through(&db, point)? => Some(point),
                 _ => None,
             };
             Ok(Followed {
@@ -229,13 +245,23 @@ impl Reader {
     }
 
     pub(super) fn presences(&self, app: AppId, named: &[Conversation]) -> Result<Vec<Presence>, StoreError> {
+        self.look_up(app, None, named)
+    }
+
+    /// Looks up conversations, and the membership of `member` if it is given.
+    fn look_up(
+        &self,
+        app: AppId,
+        member: Option<&UserId>,
+        named: &[Conversation],
+    ) -> Result<Vec<Presence>, StoreError> {
         let mut presences: HashMap<Conversation, Presence> =
             named.iter().map(|conversation| (conversation.clone(), Presence::Unreadable)).collect();
-        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, None, presences);
+        let look_up = |presences: &mut HashMap<_, _>| self.rows(&self.db).look_up(app, member, presences);
         match look_up(&mut presences) {
             // Unreadable conversations are known now, so the second look-up leaves them out.
             Err(StoreError::Damaged { .. })
-                if self.rows(&self.db).finds_damage_among(app, None, named.iter()) =>
+                if self.rows(&self.db).finds_damage_among(app, member, named.iter()) =>
             {
                 self.noted(look_up(&mut presences))?;
             }
@@ -267,22 +293,75 @@ impl Reader {
         self.noted(attribute_damage(|| Damaged::Directory(app), page))
     }
 
-    pub(super) fn sessions(&self, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
-        self.noted(touches::sessions(&self.db, owner))
+    /// Reads the memberships of an owner. The rows of all chat groups are of one moment.
+    pub(super) fn memberships(&self, owner: &Owner) -> Result<Vec<Membership>, StoreError> {
+        let snapshot = self.db.unchecked_transaction()?;
+        let found = memberships::of(&snapshot, owner, &self.dead_memberships);
+        snapshot.finish()?;
+        self.noted(found)
     }
 
-    pub(super) fn chat_group_times(
+    pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {
+        let read = named.iter().map(|named| sessions::one(&self.db, owner, named)).collect();
+        self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
+    }
+
+    /// Reads the list of an owner, and keeps it in memory unless some of it is unreadable.
+    pub(super) fn recent(
+        &self,
+        owner: &Owner,
+        query: &RecentQuery,
+    ) -> Result<Arc<[RecentSession]>, StoreError> {
+        let moment = self.lists.moment();
+        let snapshot = self.db.unchecked_transaction()?;
+        let (named_before, is_whole) = (RefCell::new(Vec::new()), Cell::new(true));
+        let look_up = |named: &[Conversation]| {
+            let found = self.look_up(owner.app, Some(&owner.user), named)?;
+            named_before.borrow_mut().extend(named.iter().map(|named| self.lists.place_of(owner.app, named)));
+            is_whole.set(is_whole.get() && !found.contains(&Presence::Unreadable));
+            Ok(found)
+        };
+        let read = || {
+            let memberships = memberships::of(&snapshot, owner, &self.dead_memberships)?;
+            let joined = memberships.iter().map(|found| found.id.clone().into());
+            let joined: Vec<_> = joined.map(|named| self.lists.place_of(owner.app, &named)).collect();
+            Ok((joined, recent::sessions(&snapshot, owner, query, memberships, look_up)?))
+        };
+        let found = read();
+        snapshot.finish()?;
+        let (mut depends_on, sessions) = self.noted(found)?;
+        let sessions: Arc<[RecentSession]> = sessions.into();
+        if is_whole.get() {
+            depends_on.append(&mut named_before.borrow_mut());
+            depends_on.push(self.lists.place_of_user(owner.app, &owner.user));
+            self.lists.keep(owner, query, Arc::clone(&sessions), depends_on, moment);
+        }
+        Ok(sessions)
+    }
+
+    /// Reads what is kept of the messages to these chat groups, and returns a part of it for each incarnation.
+    pub(super) fn traffic<T>(
         &self,
         app: AppId,
         lives: &[(ChatGroupId, u32)],
-    ) -> Result<Vec<SessionTimes>, StoreError> {
-        let times =
-            |(id, incarnation): &(ChatGroupId, u32)| touches::times_of(&self.db, app, id, *incarnation);
-        self.noted(lives.iter().map(times).collect())
+        part: fn(ChatGroupTraffic, u32) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let read = |(id, incarnation): &(ChatGroupId, u32)| {
+            Ok(part(touches::traffic(&self.db, app, id)?, *incarnation))
+        };
+        self.noted(lives.iter().map(read).collect())
     }
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
         listing::apps(&self.db)
+    }
+
+    pub(super) fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<&Cursor>,
+    ) -> Result<Part<(UserId, Conversation, Session)>, StoreError> {
+        self.noted(sessions::list(&self.db, app, from))
     }
 
     /// Lists owners without the cache, since listing all owners would evict those that are read often.

@@ -16,7 +16,7 @@ use crate::{
         Damaged, Revision, StoreError,
         cache::Snapshot,
         checksum::Column,
-        document::{ChunkEdit, Stored},
+        document::{ChunkEdit, Stored, decode_account, encode_profile},
     },
 };
 
@@ -111,12 +111,13 @@ impl Rows<'_> {
             return Ok(None);
         }
         let mut statement = self.db.prepare_cached(
-            "SELECT nick, face_url, imported, event, sum FROM account_aside WHERE app_id = ?1 AND user_id = ?2",
+            "SELECT nick, face_url, imported, event, profile, sum FROM account_aside
+             WHERE app_id = ?1 AND user_id = ?2",
         )?;
         let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        sums::check("account_aside", key(owner), row, 4)?;
-        let account = Account { nick: row.get(0)?, face_url: row.get(1)? };
+        sums::check("account_aside", key(owner), row, 5)?;
+        let account = account_in(row, 4)?;
         Ok(Some((row.get::<_, bool>(2)?.then(|| Arc::new(account)), event(row, 3)?)))
     }
 
@@ -159,13 +160,13 @@ impl Rows<'_> {
             return self.write_account_aside(owner, account, event);
         }
         match account {
-            Some(Account { nick, face_url }) => self
+            Some(Account { nick, face_url, profile }) => self
                 .db
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url, event, sum)
-                     VALUES (?1, ?2, ?3, ?4, ?5, row_sum('account', ?1, ?2, ?3, ?4, ?5))",
+                    "INSERT OR REPLACE INTO account (app_id, user_id, nick, face_url, event, profile, sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('account', ?1, ?2, ?3, ?4, ?5, ?6))",
                 )?
-                .execute(params![app, user, nick, face_url, signed(event)])?,
+                .execute(params![app, user, nick, face_url, signed(event), encode_profile(profile)])?,
             None => self
                 .db
                 .prepare_cached("DELETE FROM account WHERE app_id = ?1 AND user_id = ?2")?
@@ -191,11 +192,11 @@ impl Rows<'_> {
         event: u64,
     ) -> Result<(), StoreError> {
         let nothing = Account::default();
-        let Account { nick, face_url } = account.unwrap_or(&nothing);
+        let Account { nick, face_url, profile } = account.unwrap_or(&nothing);
         self.db
             .prepare_cached(
-                "INSERT OR REPLACE INTO account_aside (app_id, user_id, nick, face_url, imported, event, sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum('account_aside', ?1, ?2, ?3, ?4, ?5, ?6))",
+                "INSERT OR REPLACE INTO account_aside (app_id, user_id, nick, face_url, imported, event, profile, sum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, row_sum('account_aside', ?1, ?2, ?3, ?4, ?5, ?6, ?7))",
             )?
             .execute(params![
                 owner.app.number(),
@@ -203,7 +204,8 @@ impl Rows<'_> {
                 nick,
                 face_url,
                 account.is_some(),
-                signed(event)
+                signed(event),
+                encode_profile(profile)
             ])?;
         Ok(())
     }
@@ -236,13 +238,22 @@ fn documents(
 
 fn account(db: &Connection, owner: &Owner) -> Result<AccountRow, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT nick, face_url, event, sum FROM account WHERE app_id = ?1 AND user_id = ?2",
+        "SELECT nick, face_url, event, profile, sum FROM account WHERE app_id = ?1 AND user_id = ?2",
     )?;
     let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
     let Some(row) = rows.next()? else { return Ok((None, 0)) };
-    sums::check("account", key(owner), row, 3)?;
-    let account = Account { nick: row.get(0)?, face_url: row.get(1)? };
-    Ok((Some(Arc::new(account)), event(row, 2)?))
+    sums::check("account", key(owner), row, 4)?;
+    Ok((Some(Arc::new(account_in(row, 3)?)), event(row, 2)?))
+}
+
+/// Reads the account in a row. Its first columns are the nickname and the portrait, and `profile` is that of the other
+/// fields.
+fn account_in(row: &Row<'_>, profile: usize) -> Result<Account, StoreError> {
+    let bytes: Option<Vec<u8>> = row.get(profile)?;
+    decode_account(row.get(0)?, row.get(1)?, bytes.as_deref()).map_err(|reason| StoreError::Damaged {
+        what: Damaged::Database,
+        reason: format!("a profile: {reason}"),
+    })
 }
 
 /// Reads the number of an event, which rows of an older format lack.

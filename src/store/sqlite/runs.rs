@@ -10,7 +10,7 @@ use super::{
     events::{self, signed, unsigned},
     sums,
 };
-use crate::store::{Moment, StoreError};
+use crate::store::{HistoryPoint, StoreError};
 
 /// The number of runs that are remembered.
 const RUNS: i64 = 4_096;
@@ -67,15 +67,15 @@ pub(super) fn current(db: &Connection) -> Result<u64, StoreError> {
     })
 }
 
-/// Checks whether the store has been through this moment.
+/// Checks whether the store has been through this point.
 ///
 /// # Errors
 /// Returns any error of the store except damage.
-pub(super) fn has_been_through(db: &Connection, moment: Moment) -> Result<bool, StoreError> {
+pub(super) fn has_been_through(db: &Connection, point: HistoryPoint) -> Result<bool, StoreError> {
     unless_damaged(false, || {
         let select = "SELECT number, id, began, sum FROM run WHERE";
         let mut statement = db.prepare_cached(&format!("{select} id = ?1"))?;
-        let mut rows = statement.query([moment.run.cast_signed()])?;
+        let mut rows = statement.query([point.run.cast_signed()])?;
         let Some(row) = rows.next()? else { return Ok(false) };
         sums::check("run", [], row, 3)?;
         let mut statement = db.prepare_cached(&format!("{select} number > ?1 ORDER BY number LIMIT 1"))?;
@@ -88,7 +88,7 @@ pub(super) fn has_been_through(db: &Connection, moment: Moment) -> Result<bool, 
             // It is the current run.
             None => events::last(db)?.number,
         };
-        Ok(moment.event <= end)
+        Ok(point.event <= end)
     })
 }
 

@@ -6,7 +6,8 @@ use super::{
     files::Files,
     first_formats::{FORMAT_1, from_1_to_2},
     opening::{Opening, PreviousEnd},
-    runs, upgrade,
+    runs,
+    upgrade::{self, OldSessions},
     wal::Log,
 };
 use crate::{
@@ -200,6 +201,7 @@ fn bring_up_to_date(
     if format == FORMAT {
         return Ok(());
     }
+    let sessions = OldSessions::of(connection, format);
     let transaction = connection.transaction()?;
     if format == 0 {
         transaction.execute_batch(FORMAT_1)?;
@@ -221,7 +223,7 @@ fn bring_up_to_date(
     if format < 5 {
         upgrade::from_4_to_5(&transaction)?;
     }
-    upgrade::from_5_to_6(&transaction)?;
+    upgrade::from_5_to_6(&transaction, sessions)?;
     if format == 0 {
         transaction.execute(
             "UPDATE store SET rewritten = 1, removed = 0, buckets = coalesce(?1, buckets)",

@@ -1,13 +1,17 @@
-//! The times of sessions and of chat groups. A touch reads the row that it concerns, and writes it only if a time rises.
+//! Touches: each reads the row that it concerns, and writes it only if a time rises. The times of chat groups are here, and
+//! sessions in `sessions.rs`.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use super::{batch::PAGE, error::attribute_damage, sums};
+use super::{batch::PAGE, error::attribute_damage, events::unsigned, sessions, sums};
 use crate::{
-    domain::{AppId, ChatGroupId, ChatGroupTimes, Owner, SessionTimes, Touch, UserId},
-    store::{Damaged, StoreError, checksum::Column},
+    domain::{
+        AppId, ChatGroup, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, Conversation, LastMessage, Numbers,
+        Posting, SessionTimes, Touch,
+    },
+    store::{Damaged, StoreError, checksum::Column, guarded},
 };
 
 /// Divides touches by the data that they concern, so that damage to some of it does not affect touches of other data.
@@ -30,79 +34,81 @@ pub(super) fn divided(touches: Vec<Touch>) -> HashMap<Damaged, Vec<Touch>> {
 pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError> {
     match touch {
         Touch::Peer { owner, peer, times } => {
-            let kept = session(db, owner, peer)?;
-            let next = kept.joined(*times);
+            let conversation = Conversation::User(peer.clone());
+            let kept = sessions::one(db, owner, &conversation)?;
+            let next = kept.touched(*times);
             if next == kept {
                 return Ok(0);
             }
-            let (last, seen) = numbers(next);
-            db.prepare_cached(
-                "INSERT INTO session (app_id, user_id, peer, last, seen, sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, row_sum('session', ?1, ?2, ?3, ?4, ?5))
-                 ON CONFLICT DO UPDATE SET last = excluded.last, seen = excluded.seen, sum = excluded.sum",
-            )?
-            .execute(params![
-                owner.app.number(),
-                owner.user.as_str(),
-                peer.as_str(),
-                last,
-                seen
-            ])?;
+            sessions::write(db, owner, &conversation, next)?;
         }
         Touch::ChatGroup { app, id, times } => {
             let kept = chat_group(db, *app, id)?;
-            let next = kept.joined(*times);
+            let next = kept.touched(*times);
             if next == kept {
                 return Ok(0);
             }
-            let (last, seen) = numbers(next.times);
-            db.prepare_cached(
-                "INSERT INTO chat_group_times (app_id, group_id, incarnation, last, seen, sum)
-                 VALUES (?1, ?2, ?3, ?4, ?5, row_sum('chat_group_times', ?1, ?2, ?3, ?4, ?5))
-                 ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, last = excluded.last,
-                    seen = excluded.seen, sum = excluded.sum",
-            )?
-            .execute(params![app.number(), id.as_str(), next.incarnation, last, seen])?;
+            write_chat_group(db, *app, id, next)?;
         }
     }
     Ok(PAGE)
 }
 
-/// Deletes the sessions of an owner. Returns the approximate number of bytes written.
+/// Copies the times of a chat group to its next life if they are from after its beginning. Returns the approximate number of
+/// bytes written.
 ///
 /// # Errors
-/// Returns [`StoreError::Damaged`], which names the sessions of the owner.
-pub(super) fn forget(db: &Connection, owner: &Owner) -> Result<usize, StoreError> {
-    let delete = || -> Result<usize, StoreError> {
-        Ok(db
-            .prepare_cached("DELETE FROM session WHERE app_id = ?1 AND user_id = ?2")?
-            .execute(params![owner.app.number(), owner.user.as_str()])?)
-    };
-    let deleted = attribute_damage(|| Damaged::Sessions(owner.clone()), delete())?;
-    Ok(if deleted == 0 { 0 } else { PAGE + ROW * deleted })
+/// Returns [`StoreError::Damaged`], which does not name the chat group.
+pub(super) fn carry(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    incarnation: u32,
+    next: &ChatGroup,
+) -> Result<usize, StoreError> {
+    match next.carried(chat_group(db, app, id)?.times, incarnation) {
+        Some(times) => raise(db, &Touch::ChatGroup { app, id: id.clone(), times }),
+        None => Ok(0),
+    }
 }
 
-/// Reads the sessions of an owner.
+/// Gives messages their numbers. Returns them, or `None` if the chat group was destroyed in the meantime, and the
+/// approximate number of bytes written.
 ///
 /// # Errors
-/// Returns [`StoreError::Damaged`], which names the sessions of the owner.
-pub(super) fn sessions(db: &Connection, owner: &Owner) -> Result<Vec<(UserId, SessionTimes)>, StoreError> {
-    let read = || {
-        let mut statement = db
-            .prepare_cached("SELECT peer, last, seen, sum FROM session WHERE app_id = ?1 AND user_id = ?2")?;
-        let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
-        let mut sessions = Vec::new();
-        while let Some(row) = rows.next()? {
-            sums::check("session", key(owner.app, owner.user.as_str()), row, 3)?;
-            let peer = UserId::parse(&row.get::<_, String>(0)?).map_err(|reason| StoreError::Damaged {
-                what: Damaged::Database,
-                reason: reason.to_string(),
-            })?;
-            sessions.push((peer, times(row, 1)?));
+/// Returns [`StoreError::Damaged`], which names the times of the chat group.
+pub(super) fn post(db: &Connection, posting: &Posting) -> Result<(Option<Numbers>, usize), StoreError> {
+    let Posting { app, id, dry_run, .. } = posting;
+    let write = || {
+        let kept = chat_group(db, *app, id)?;
+        let Some((numbers, next)) = guarded(|| posting.decide(kept))? else { return Ok((None, 0)) };
+        if *dry_run || next == kept {
+            return Ok((Some(numbers), 0));
         }
-        Ok(sessions)
+        write_chat_group(db, *app, id, next)?;
+        Ok((Some(numbers), PAGE))
     };
-    attribute_damage(|| Damaged::Sessions(owner.clone()), read())
+    attribute_damage(|| Damaged::ChatGroupTimes(*app, id.clone()), write())
+}
+
+fn write_chat_group(
+    db: &Connection,
+    app: AppId,
+    id: &ChatGroupId,
+    next: ChatGroupTraffic,
+) -> Result<(), StoreError> {
+    let ChatGroupTraffic { times: ChatGroupTimes { incarnation, times }, last: message } = next;
+    let (last, seen) = numbers(times);
+    let present = |number: u64| (number > 0).then(|| i64::try_from(number).unwrap_or(i64::MAX));
+    let (number, at) = (present(message.number.into()), present(message.at));
+    db.prepare_cached(
+        "INSERT INTO chat_group_times (app_id, group_id, incarnation, last, seen, number, at, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, row_sum('chat_group_times', ?1, ?2, ?3, ?4, ?5, ?6, ?7))
+         ON CONFLICT DO UPDATE SET incarnation = excluded.incarnation, last = excluded.last, seen = excluded.seen,
+            number = excluded.number, at = excluded.at, sum = excluded.sum",
+    )?
+    .execute(params![app.number(), id.as_str(), incarnation, last, seen, number, at])?;
+    Ok(())
 }
 
 /// Reads the times of a chat group in an incarnation.
@@ -115,30 +121,30 @@ pub(super) fn times_of(
     id: &ChatGroupId,
     incarnation: u32,
 ) -> Result<SessionTimes, StoreError> {
-    let kept = attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), chat_group(db, app, id))?;
-    Ok(kept.of(incarnation))
+    Ok(traffic(db, app, id)?.times.of(incarnation))
 }
 
-/// Reads one session. One that is not stored has no times.
-fn session(db: &Connection, owner: &Owner, peer: &UserId) -> Result<SessionTimes, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT peer, last, seen, sum FROM session WHERE app_id = ?1 AND user_id = ?2 AND peer = ?3",
-    )?;
-    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str(), peer.as_str()])?;
-    let Some(row) = rows.next()? else { return Ok(SessionTimes::default()) };
-    sums::check("session", key(owner.app, owner.user.as_str()), row, 3)?;
-    times(row, 1)
+/// Reads what is kept of the messages to a chat group.
+///
+/// # Errors
+/// Returns [`StoreError::Damaged`], which names the times of the chat group.
+pub(super) fn traffic(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<ChatGroupTraffic, StoreError> {
+    attribute_damage(|| Damaged::ChatGroupTimes(app, id.clone()), chat_group(db, app, id))
 }
 
-/// Reads the row of a chat group. One that is not stored has no times.
-fn chat_group(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<ChatGroupTimes, StoreError> {
+/// Reads the row of a chat group. One that is not stored has no times and no messages.
+fn chat_group(db: &Connection, app: AppId, id: &ChatGroupId) -> Result<ChatGroupTraffic, StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT incarnation, last, seen, sum FROM chat_group_times WHERE app_id = ?1 AND group_id = ?2",
+        "SELECT incarnation, last, seen, number, at, sum FROM chat_group_times WHERE app_id = ?1 AND group_id = ?2",
     )?;
     let mut rows = statement.query(params![app.number(), id.as_str()])?;
-    let Some(row) = rows.next()? else { return Ok(ChatGroupTimes::default()) };
-    sums::check("chat_group_times", key(app, id.as_str()), row, 3)?;
-    Ok(ChatGroupTimes { incarnation: row.get(0)?, times: times(row, 1)? })
+    let Some(row) = rows.next()? else { return Ok(ChatGroupTraffic::default()) };
+    sums::check("chat_group_times", key(app, id.as_str()), row, 5)?;
+    let last = LastMessage {
+        number: row.get::<_, Option<u32>>(3)?.unwrap_or_default(),
+        at: row.get::<_, Option<i64>>(4)?.map_or(0, unsigned),
+    };
+    Ok(ChatGroupTraffic { times: ChatGroupTimes { incarnation: row.get(0)?, times: times(row, 1)? }, last })
 }
 
 /// Reads the times in the columns from `first` on.
@@ -156,9 +162,6 @@ fn numbers(times: SessionTimes) -> (i64, i64) {
 fn key(app: AppId, id: &str) -> [Column<'_>; 2] {
     [Column::Number(app.number().into()), Column::Text(id.as_bytes())]
 }
-
-/// The approximate size of one row, in bytes.
-const ROW: usize = 96;
 
 #[cfg(test)]
 #[path = "touches_tests.rs"]

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::*;
 use crate::{
-    domain::{DirectoryMode, Edit, Limits, Terms},
+    domain::{DirectoryMode, Edit, Limits, Owner, SessionTimes, Terms, UserId},
     store::sqlite::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
         schema::{APPLICATION, FORMAT},
         upgrade::FORMAT_3,
     },
-    store::{Maintenance, Owners, StoreConfig, Touches, Write},
+    store::{Maintenance, Owners, RecentQuery, StoreConfig, Touches, Write},
     testing::block_on,
 };
 
@@ -44,8 +44,9 @@ fn close(store: SqliteStore) {
 
 /// Returns the times of the owner's sessions with `peer`.
 async fn last(store: &SqliteStore, user: &str) -> Result<Vec<u64>, StoreError> {
-    let found = store.sessions(&owner(user)).await?;
-    Ok(found.into_iter().map(|(_, times)| times.last()).collect())
+    let query = RecentQuery { listed: 100, oldest: 1, terms: terms() };
+    let found = store.recent(&owner(user), query).await?;
+    Ok(found.into_iter().map(|session| session.last).collect())
 }
 
 async fn group_last(store: &SqliteStore, id: &str) -> Result<u64, StoreError> {
@@ -53,9 +54,12 @@ async fn group_last(store: &SqliteStore, id: &str) -> Result<u64, StoreError> {
     Ok(store.chat_group_times(app(), lives).await?[0].last())
 }
 
+fn terms() -> Terms {
+    Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_800_000_000) }
+}
+
 fn deletion(user: &str) -> Write {
-    let terms = Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, 1_800_000_000) };
-    Write::new(owner(user), Edit::DeleteAccount, terms)
+    Write::new(owner(user), Edit::DeleteAccount, terms())
 }
 
 async fn delete_account(store: &SqliteStore, user: &str) -> Result<(), StoreError> {
@@ -147,6 +151,8 @@ fn a_changed_row_is_not_answered_and_affects_no_other() {
         "UPDATE chat_group_times SET last = 99 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET seen = 99 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET incarnation = 4 WHERE group_id = 'g'",
+        "UPDATE chat_group_times SET number = 4 WHERE group_id = 'g'",
+        "UPDATE chat_group_times SET at = 4 WHERE group_id = 'g'",
         "UPDATE chat_group_times SET group_id = 'g' WHERE group_id = 'e'",
     ] {
         let is_session = sql.contains("UPDATE session");

@@ -1,6 +1,7 @@
 //! Upgrades a database to format 3, in which rows have checksums, organizers have revisions, and members of chat
-//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, to
-//! format 5, which adds events, and to format 6, which adds the runs of the store.
+//! groups have rows of their own, to format 4, which adds the tables of sessions and checksums of the apps, to format 5,
+//! which adds events, and to format 6, which adds profiles, the numbers of messages, memberships by user, pins and deletions
+//! of sessions, and the runs of the store.
 //!
 //! A damaged page must not prevent a store from being opened. After finding damage in a transaction, SQLite also
 //! refuses other changes in it. So the tables are changed in one transaction, and the rows afterwards in steps, each
@@ -12,12 +13,12 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter, types::Value};
 
 use super::{
-    chat_groups,
+    chat_groups, memberships,
     schema::frames,
     steps::{Key, Table},
 };
 use crate::{
-    domain::{AppId, ChatGroupId},
+    domain::{AppId, ChatGroupChange, ChatGroupId},
     log_lines::log,
     store::StoreError,
 };
@@ -56,12 +57,43 @@ pub(super) fn from_4_to_5(transaction: &Transaction<'_>) -> rusqlite::Result<()>
 }
 
 /// Upgrades the tables from format 5 to format 6. An older version must not open the database after that, because it
-/// would not record its runs.
+/// would change members without recording it for the user.
 ///
 /// # Errors
 /// Returns any SQLite error.
-pub(super) fn from_5_to_6(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+pub(super) fn from_5_to_6(transaction: &Transaction<'_>, sessions: OldSessions) -> rusqlite::Result<()> {
+    transaction.execute_batch(match sessions {
+        OldSessions::Sound => "DROP TABLE session; DROP TABLE chat_group_times;",
+        OldSessions::Damaged => {
+            "ALTER TABLE session RENAME TO damaged_session;
+             ALTER TABLE chat_group_times RENAME TO damaged_times;"
+        }
+    })?;
+    transaction.execute_batch(SHORTER_SCHEMA)?;
     transaction.execute_batch(FORMAT_6)
+}
+
+/// The tables of sessions of formats 4 and 5, which nothing wrote to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OldSessions {
+    /// They can be removed, or do not exist yet.
+    Sound,
+    /// A page is damaged, so they have to stay in the file. Finding that out in the transaction would spoil it.
+    Damaged,
+}
+
+impl OldSessions {
+    /// Looks at the tables in a database of this format.
+    pub(super) fn of(connection: &Connection, format: i64) -> OldSessions {
+        let read = || {
+            connection.query_row(
+                "SELECT (SELECT count(*) FROM session) + (SELECT count(*) FROM chat_group_times)",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        };
+        if format < 4 || read().is_ok() { OldSessions::Sound } else { OldSessions::Damaged }
+    }
 }
 
 /// Rewrites the rows of an older format, unless that has been done already, in steps of at most `most` rows. If it is
@@ -76,6 +108,7 @@ pub(super) fn rewrite_rows(connection: &Connection, most: i64) -> Result<(), Sto
     log!(ROWS_BEING_REWRITTEN);
     let chat_groups = Table { name: "chat_group", key: "rowid", width: 1, most: most.min(256) };
     chat_groups.in_steps(connection, unpack_members)?;
+    chat_groups.in_steps(connection, memberships::fill)?;
     for (table, columns) in [
         (chat_groups, CHAT_GROUP),
         // The rows of organizers are large.
@@ -126,8 +159,8 @@ fn unpack_members(db: &Connection, from: &Key, to: Key) -> Result<Key, StoreErro
         last = vec![Value::Integer(number)];
         let (Some(app), Ok(id)) = (AppId::new(app), ChatGroupId::parse(&id)) else { continue };
         if let Some(row) = chat_groups::row(db, app, &id)? {
-            let group = row.group.clone();
-            bytes += chat_groups::write(db, app, &id, Some(row), &group, None, &[])?;
+            let change = ChatGroupChange { next: row.group.clone(), deltas: Vec::new() };
+            bytes += chat_groups::write(db, app, &id, Some(row), &change, None, 0)?;
         }
     }
     Ok(last)
@@ -199,13 +232,62 @@ ALTER TABLE store ADD COLUMN event_base INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE webhook (app_id, name, kind, key, a, b, c, note, sum, PRIMARY KEY (app_id, name, kind, key)) WITHOUT ROWID;
 ";
 
-const FORMAT_6: &str = "
+/// Shortens the text of the schema, which should fit into one page, because the store cannot be opened without any page
+/// of it. SQLite documents that constraints can be removed in this way, which leaves the stored rows as they are.
+const SHORTER_SCHEMA: &str = "
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(replace(sql, ' NOT NULL', ''), char(10) || '    ', ' ') WHERE type = 'table';
+PRAGMA writable_schema = RESET;
+";
+
+pub(super) const FORMAT_6: &str = "
+-- Sessions: `kind` 1 with other users, 2 in chat groups, `life` is the incarnation of the chat group. One index for both the pinned
+-- and the newest ones. Nothing wrote to the tables of sessions in earlier formats. They are created anew, in short words, because
+-- the schema has to fit into one page.
+CREATE TABLE session(app_id,user_id,kind,peer,life,last,seen,pinned,deleted,sum,PRIMARY KEY(app_id,user_id,kind,peer))WITHOUT ROWID;
+CREATE INDEX session_new ON session(app_id,user_id,pinned,last);
+-- The times that the sessions of a chat group share, in the latest incarnation that was touched, and the number and time
+-- of the last message in it.
+CREATE TABLE chat_group_times(app_id,group_id,incarnation,last,seen,number,at,sum,PRIMARY KEY(app_id,group_id))WITHOUT ROWID;
+-- The fields of profiles apart from the nickname and the portrait.
+ALTER TABLE account ADD COLUMN profile;
+ALTER TABLE account_aside ADD COLUMN profile;
+-- In which chat groups a user may be, see memberships.rs.
+CREATE TABLE membership (app_id, user_id, group_id, incarnation, sum, PRIMARY KEY (app_id, user_id, group_id)) WITHOUT ROWID;
+-- When members left according to another service, in milliseconds.
+CREATE TABLE chat_group_exit (app_id, group_id, user_id, at, sum, PRIMARY KEY (app_id, group_id, user_id)) WITHOUT ROWID;
+-- Details, which are NULL where they have their default value, see chat_groups.rs and members.rs.
+ALTER TABLE chat_group ADD began;
+ALTER TABLE chat_group ADD changed_at;
+ALTER TABLE chat_group ADD mute_all;
+ALTER TABLE chat_group ADD invite;
+ALTER TABLE chat_group ADD owner_at;
+ALTER TABLE chat_group ADD owner_ms;
+ALTER TABLE chat_group ADD owner_card;
+ALTER TABLE chat_group ADD joined;
+ALTER TABLE chat_group_member ADD ms;
+ALTER TABLE chat_group_member ADD card;
+UPDATE store SET rewritten = 0;
 -- The runs of the store, each with a random name and the number of the last event when it began.
-CREATE TABLE run (number INTEGER PRIMARY KEY, id, began, sum);
+CREATE TABLE run(number INTEGER PRIMARY KEY,id,began,sum);
 -- The number up to which all events were removed; NULL after an upgrade until some are removed.
-ALTER TABLE store ADD COLUMN removed;
+ALTER TABLE store ADD removed;
 -- A disbanding uses up a number of events.
-ALTER TABLE app_event ADD COLUMN event;
+ALTER TABLE app_event ADD event;
+";
+
+/// Removes from the tables of format 6 what format 5 did not have.
+#[cfg(test)]
+pub(super) const BACK_TO_FORMAT_5: &str = "
+ALTER TABLE account DROP COLUMN profile; ALTER TABLE account_aside DROP COLUMN profile;
+DROP TABLE membership; DROP TABLE chat_group_exit; DROP TABLE run;
+ALTER TABLE chat_group DROP COLUMN began; ALTER TABLE chat_group DROP COLUMN changed_at;
+ALTER TABLE chat_group DROP COLUMN mute_all; ALTER TABLE chat_group DROP COLUMN invite;
+ALTER TABLE chat_group DROP COLUMN owner_at; ALTER TABLE chat_group DROP COLUMN owner_ms;
+ALTER TABLE chat_group DROP COLUMN owner_card; ALTER TABLE chat_group DROP COLUMN joined;
+ALTER TABLE chat_group_member DROP COLUMN ms; ALTER TABLE chat_group_member DROP COLUMN card;
+ALTER TABLE store DROP COLUMN removed; ALTER TABLE app_event DROP COLUMN event;
+PRAGMA user_version = 5;
 ";
 
 #[cfg(test)]

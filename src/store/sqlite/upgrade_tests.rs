@@ -6,12 +6,13 @@ use super::*;
 use crate::{
     domain::{
         ChatGroupEdit, Conversation, DirectoryMode, Edit, GroupName, Grouped, Limits, Member, MembershipMode,
-        Outcome, Owner, Rejection, Terms, UserId, WantedMembers,
+        Outcome, Owner, ProfileTag, ProfileValue, Rejection, Terms, UserId, WantedMembers,
     },
     store::sqlite::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
         schema::APPLICATION,
+        sums,
     },
     store::{ChatGroupWrite, Damaged, Directory, Listing, Loaded, Maintenance, Owners, StoreConfig, Write},
     testing::block_on,
@@ -70,7 +71,7 @@ async fn members(store: &SqliteStore) -> Vec<(String, bool, u64)> {
     state
         .members
         .into_iter()
-        .map(|Member { user, admin, joined_at }| (user.to_string(), admin, joined_at))
+        .map(|Member { user, admin, joined_at, .. }| (user.to_string(), admin, joined_at))
         .collect()
 }
 
@@ -79,7 +80,7 @@ fn terms() -> Terms {
 }
 
 async fn add_member(store: &SqliteStore, user: &str) {
-    let member = Member { user: UserId::parse(user).unwrap(), admin: false, joined_at: 8 };
+    let member = Member::new(UserId::parse(user).unwrap(), false, 8);
     let edit = ChatGroupEdit::AddMembers(vec![member]);
     store.commit_chat_group(ChatGroupWrite::new(app(), chat_group(), edit, terms())).await.unwrap().unwrap();
 }
@@ -198,6 +199,11 @@ fn a_row_that_changed_behind_the_store_is_not_answered() {
         "UPDATE chat_group SET name = 'other'",
         "UPDATE chat_group SET incarnation = 2",
         "UPDATE chat_group SET member_count = 2",
+        "UPDATE chat_group SET mute_all = 1",
+        "UPDATE chat_group SET began = 8",
+        "UPDATE chat_group SET joined = 9",
+        "UPDATE chat_group_member SET card = 'x' WHERE user_id = 'zoe'",
+        "UPDATE chat_group_member SET ms = 5 WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET admin = 1 WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET user_id = 'eve' WHERE user_id = 'zoe'",
         "UPDATE chat_group_member SET joined_at = 1 WHERE user_id = 'zoe'",
@@ -298,13 +304,13 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
     close(&open(directory.path()));
     assert_eq!(sums(directory.path(), "app"), (0, 1), "an upgrade from format 2");
     let db = Connection::open(directory.path().join("confold.db")).unwrap();
+    db.execute_batch(BACK_TO_FORMAT_5).unwrap();
     db.execute_batch(
         "ALTER TABLE app DROP COLUMN sum; DROP TABLE session; DROP TABLE chat_group_times; DROP TABLE event; DROP TABLE operation;
          ALTER TABLE organizer DROP COLUMN event; ALTER TABLE organizer_aside DROP COLUMN event;
          ALTER TABLE account DROP COLUMN event; ALTER TABLE account_aside DROP COLUMN event;
          ALTER TABLE app DROP COLUMN epoch; ALTER TABLE store DROP COLUMN buckets;
-         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; DROP TABLE run;
-         ALTER TABLE store DROP COLUMN removed; ALTER TABLE app_event DROP COLUMN event; PRAGMA user_version = 3",
+         ALTER TABLE store DROP COLUMN event_base; DROP TABLE webhook; PRAGMA user_version = 3",
     )
     .unwrap();
     drop(db);
@@ -317,4 +323,47 @@ fn a_database_of_format_3_without_sums_of_apps_gets_them() {
         .query_row("SELECT disbandings, rewritten FROM app, store", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
     assert_eq!((number, rewritten), (2, true));
+}
+
+/// Creates a store of format 5 with one account.
+fn format_5(directory: &Path) {
+    let old = Connection::open(directory.join("confold.db")).unwrap();
+    sums::install(&old).unwrap();
+    for format in [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, EVENTS, OPERATIONS, FORMAT_5] {
+        old.execute_batch(format).unwrap();
+    }
+    old.execute_batch(&format!(
+        "INSERT INTO store (incarnation, filled, rewritten) VALUES ('0123456789abcdef', 1, 1);
+         INSERT INTO account (app_id, user_id, nick, face_url, event, sum)
+             VALUES (7, 'ann', 'nick', 'face', 0, row_sum('account', 7, 'ann', 'nick', 'face', 0));
+         PRAGMA application_id = {APPLICATION}; PRAGMA user_version = 5; PRAGMA journal_mode = WAL;"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn an_account_of_format_5_gets_a_profile_and_a_changed_profile_is_not_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    format_5(directory.path());
+    let store = open(directory.path());
+    let account = || block_on(store.load(&owner())).unwrap().state.account.unwrap();
+    assert_eq!((account().nick.as_str(), account().face_url.as_str()), ("nick", "face"));
+    assert!(account().profile.fields().is_empty());
+    let level = vec![(ProfileTag::Level, Some(ProfileValue::Number(3)))];
+    block_on(store.commit(Write::new(owner(), Edit::SetProfile(level), terms()))).unwrap().unwrap();
+    close(&store);
+    let store = open(directory.path());
+    let account = block_on(store.load(&owner())).unwrap().state.account.unwrap();
+    assert_eq!(account.value(&ProfileTag::Level), Some(ProfileValue::Number(3)));
+    assert_eq!(account.nick, "nick");
+    close(&store);
+    for change in ["profile = NULL", "profile = x'00'"] {
+        let db = Connection::open(directory.path().join("confold.db")).unwrap();
+        assert_eq!(db.execute(&format!("UPDATE account SET {change}"), []).unwrap(), 1);
+        drop(db);
+        let store = open(directory.path());
+        let refused = block_on(store.load(&owner())).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { what: Damaged::Owner(_), .. }), "{refused}");
+        close(&store);
+    }
 }

@@ -38,7 +38,7 @@ fn the_rust_library_works_over_tls() {
     // It is built separately, with its own lock file.
     cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(programs().join("rust/Cargo.toml"));
     cargo.arg("--target-dir").arg(root().join("target/clients"));
-    assert_eq!(run(&mut cargo, &server, true), "ok 14 steps");
+    assert_eq!(run(&mut cargo, &server, true), "ok 16 steps");
 }
 
 #[test]

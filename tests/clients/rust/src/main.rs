@@ -14,8 +14,9 @@ use tencent_im_rs::api::v4::TencentHelper;
 use tencent_im_rs::api::v4::common::*;
 use tencent_im_rs::api::v4::group_open_http_svc::{create_group::*, destroy_group::*};
 use tencent_im_rs::api::v4::im_open_login_svc::{
-    account_check::*, account_import::*, multi_account_import::*,
+    account_check::*, account_import::*, kick::*, multi_account_import::*,
 };
+use tencent_im_rs::api::v4::profile::{portrait_get, portrait_set};
 use tencent_im_rs::api::v4::recent_contact::{create_contact_group::*, update_contact_group::*};
 use tencent_im_rs::api::v4::recent_contact::{del_contact_group::*, get_contact_group::*};
 use tencent_im_rs::api::v4::recent_contact::{mark_contact::*, search_contact_group::*};
@@ -78,6 +79,28 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
         reply.result_item.unwrap_or_default().into_iter().map(|item| item.account_status).collect();
     let yes = || AccountStatus::Imported;
     same(found, vec![yes(), yes(), yes(), AccountStatus::NotImported])?;
+
+    steps.push("set and read a profile");
+    let item = |tag: &str, value| portrait_set::ProfileItem::new(tag.to_owned(), value);
+    let items = vec![
+        item("Tag_Profile_IM_Nick", ProfileTag::tag_nick("Ada")),
+        item("Tag_Profile_IM_Level", ProfileTag::tag_level(3)),
+    ];
+    ok!(portrait_set::api_portrait_set(im, portrait_set::PortraitSetRequest::new(owner.clone(), items)));
+    let (ghost, tags) = (id("ghost"), vec!["Tag_Profile_IM_Nick", "Tag_Profile_IM_Level"]);
+    let request = portrait_get::PortraitGetRequest::new(vec![&*owner, &*ghost], tags);
+    let reply = ok!(portrait_get::api_portrait_get(im, request));
+    same(reply.fail_account, Some(vec![ghost]))?;
+    let profiles = reply.user_profile_item.unwrap_or_default();
+    same(profiles.iter().map(|profile| profile.result_code).collect(), vec![0, 40003])?;
+    let found: Vec<_> =
+        profiles[0].profile_item.iter().flatten().map(|item| (&*item.tag, &item.value)).collect();
+    // The crate reads every string as the first kind of value that is one, and every number likewise.
+    let (nick, level) = (ProfileTag::tag_nick("Ada"), ProfileTag::tag_birthday(3));
+    same(found, vec![("Tag_Profile_IM_Nick", &nick), ("Tag_Profile_IM_Level", &level)])?;
+
+    steps.push("end the sessions of a user");
+    ok!(api_kick(im, KickRequest::new(&owner)));
 
     steps.push("create a chat group");
     let mut group = CreateGroupRequest::new();

@@ -1,0 +1,58 @@
+//! Moments in the life of a chat group, which decide the order of events.
+
+use super::UnixSeconds;
+
+/// A moment in the life of a chat group: the time of an event in milliseconds, and at equal times the kind of event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+/// The kinds of event, in their order at equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MomentKind {
+    /// The chat group is created.
+    Creation,
+    /// A user joins.
+    Join,
+    /// A message is sent.
+    Message,
+    /// A user leaves.
+    Exit,
+    /// The chat group is disbanded.
+    Destruction,
+}
+
+/// The number of bits for the kind of event.
+const KIND_BITS: u32 = 3;
+
+impl Moment {
+    /// Returns the moment of an event at a time in milliseconds. Times that are too large count as the last possible one.
+    #[must_use]
+    pub fn new(at: u64, kind: MomentKind) -> Moment {
+        Moment(at.min(i64::MAX as u64 >> KIND_BITS) << KIND_BITS | kind as u64)
+    }
+
+    /// Returns the number under which a store keeps the moment. Numbers have the order of the moments.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the moment with this number.
+    #[must_use]
+    pub fn of_number(number: u64) -> Moment {
+        Moment(number)
+    }
+
+    /// Returns the time in milliseconds.
+    #[must_use]
+    pub fn at(self) -> u64 {
+        self.0 >> KIND_BITS
+    }
+
+    /// Checks whether it is that of a creation in this second.
+    pub(super) fn is_creation_in(self, second: UnixSeconds) -> bool {
+        self != Moment::default()
+            && self == Moment::new(self.at(), MomentKind::Creation)
+            && self.at() / 1_000 == second
+    }
+}
