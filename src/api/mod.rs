@@ -107,6 +107,19 @@ impl Service {
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Service {
         Service { store, clock, undos: Arc::new(Semaphore::new(UNDOS)) }
     }
+
+    /// Copies the present terms of an app, because an edit may outlive both the call and the configuration.
+    #[must_use]
+    pub fn terms(&self, app: &App) -> Terms {
+        let App { limits, directory, membership, admins, .. } = app;
+        Terms {
+            limits: *limits,
+            directory: *directory,
+            membership: *membership,
+            admins: Arc::clone(admins),
+            now: self.clock.now(),
+        }
+    }
 }
 
 /// One call that was authenticated and admitted.
@@ -312,14 +325,7 @@ impl Call<'_> {
 
     /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
-        let App { limits, directory, membership, admins, .. } = self.app;
-        Terms {
-            limits: *limits,
-            directory: *directory,
-            membership: *membership,
-            admins: Arc::clone(admins),
-            now: self.service.clock.now(),
-        }
+        self.service.terms(self.app)
     }
 
     /// Refuses what the app's edition does not include (decision 13). Commands call this after reading

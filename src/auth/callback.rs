@@ -105,7 +105,8 @@ mod tests {
         assert_eq!(verify(Some(SIGN), Some("1669872112"), TIME + 61), Err(SignRefusal::Stale(61)));
         assert_eq!(verify(Some(SIGN), Some("1669872112"), TIME - 61), Err(SignRefusal::Stale(61)));
         assert_eq!(verify(Some(SIGN), Some("1669872113"), TIME), Err(SignRefusal::Wrong));
-        assert_eq!(verify(Some(&SIGN.to_uppercase()), Some("1669872112"), TIME), Err(SignRefusal::Wrong));
+        let upper = SIGN.to_uppercase();
+        assert_eq!(verify(Some(&upper), Some("1669872112"), TIME), Err(SignRefusal::Wrong));
         assert_eq!(
             SigningToken::new("other").verify(Some(SIGN), Some("1669872112"), TIME),
             Err(SignRefusal::Wrong)

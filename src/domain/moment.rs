@@ -49,6 +49,14 @@ impl Moment {
         self.0 >> KIND_BITS
     }
 
+    /// Checks whether a message of this second belongs to the life that began at this moment. Of the second of the beginning
+    /// itself, messages belong to a chat group that was created in it, but not to one that was disbanded in it.
+    #[must_use]
+    pub fn precedes_message_in(self, second: UnixSeconds) -> bool {
+        let began = self.at() / 1_000;
+        second > began || second == began && self != Moment::new(self.at(), MomentKind::Destruction)
+    }
+
     /// Checks whether it is that of a creation in this second.
     pub(super) fn is_creation_in(self, second: UnixSeconds) -> bool {
         self != Moment::default()

@@ -1,6 +1,8 @@
 //! Memberships, as the store lists them for a user.
 
-use crate::domain::{ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupState, Role, UnixSeconds, UserId};
+use crate::domain::{
+    ChatGroup, ChatGroupId, ChatGroupKind, ChatGroupState, Moment, Role, SessionTimes, UnixSeconds, UserId,
+};
 
 /// A chat group that a user owns or is a member of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Membership {
     pub role: Role,
     /// When the user joined.
     pub joined_at: UnixSeconds,
+    /// When the present life of the chat group began, if another service has reported it.
+    pub began: Moment,
 }
 
 impl Membership {
@@ -30,7 +34,16 @@ impl Membership {
             (Role::Owner, _) | (_, None) => profile.owner_seat()?.joined_at,
             (_, Some(member)) => member.joined_at,
         };
-        let ChatGroup { incarnation, .. } = state.group;
-        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at })
+        let ChatGroup { incarnation, began, .. } = state.group;
+        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at, began })
+    }
+
+    /// Returns the times of the chat group as its members see them: without a message of an earlier life. Such a message may
+    /// have arrived before the beginning of the present life was known.
+    pub(super) fn seen_by_members(&self, times: SessionTimes) -> SessionTimes {
+        match self.began.precedes_message_in(times.last()) {
+            true => times,
+            false => SessionTimes::new(0, times.seen()),
+        }
     }
 }

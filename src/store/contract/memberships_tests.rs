@@ -14,7 +14,7 @@ async fn of(store: &dyn Store, user: &str) -> Vec<(String, u32, Role, u64)> {
 async fn in_app(store: &dyn Store, number: u32, user: &str) -> Vec<(String, u32, Role, u64)> {
     let found = store.memberships(&owner(number, user)).await.unwrap();
     let mut found: Vec<_> = (found.into_iter())
-        .map(|Membership { id, incarnation, kind, role, joined_at }| {
+        .map(|Membership { id, incarnation, kind, role, joined_at, .. }| {
             assert_eq!(kind, ChatGroupKind::Meeting);
             (id.to_string(), incarnation, role, joined_at)
         })

@@ -3,8 +3,8 @@
 use super::{Kept, MemoryStore};
 use crate::{
     domain::{
-        ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession, Session, SessionChanged,
-        SessionMarks, keep_newest,
+        AppId, ChatGroupId, ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession,
+        Session, SessionChanged, SessionMarks, SessionTimes, keep_newest,
     },
     store::{Membership, RecentQuery, Write, recent::shown_incarnation},
 };
@@ -37,8 +37,12 @@ impl MemoryStore {
     /// Returns a session with the times that all members of its chat group share.
     fn shared(&self, owner: &Owner, conversation: &Conversation, session: Session) -> Session {
         let Some(id) = conversation.chat_group() else { return session };
-        let times = self.chat_groups(id).times.get(&(owner.app, id.clone())).copied().unwrap_or_default();
-        session.touched(times.times.of(session.incarnation))
+        session.touched(self.times_of(owner.app, id, session.incarnation))
+    }
+
+    fn times_of(&self, app: AppId, id: &ChatGroupId, incarnation: u32) -> SessionTimes {
+        let times = self.chat_groups(id).times.get(&(app, id.clone())).copied().unwrap_or_default();
+        times.times.of(incarnation)
     }
 
     /// Returns what a write about sessions depends on.
@@ -97,10 +101,13 @@ impl MemoryStore {
                 false => {}
             }
         }
-        for Membership { id, incarnation, kind, joined_at, .. } in memberships {
+        for membership in memberships {
+            let times =
+                membership.seen_by_members(self.times_of(owner.app, &membership.id, membership.incarnation));
+            let Membership { id, incarnation, kind, joined_at, .. } = membership;
             let conversation = Conversation::ChatGroup(id);
             let session = self.session(owner, &conversation).of(incarnation);
-            let Session { times, marks, .. } = self.shared(owner, &conversation, session);
+            let Session { times, marks, .. } = session.touched(times);
             let (last, seen, pin) =
                 (times.last(), times.seen().max(joined_at.min(query.terms.now)), marks.pinned);
             let found = RecentSession { conversation, last, seen, pinned: pin };
