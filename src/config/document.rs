@@ -202,10 +202,9 @@ pub fn example() -> String {
         };
         entry(&mut text, key.name, key, shown);
     }
-    text.push_str("# With this table, the app receives the webhooks of Tencent Chat.\n[app.callback]\n\n");
+    text.push_str("# With this table, the app receives the webhooks of Tencent Chat. It needs a secret.\n# [app.callback]\n\n");
     for key in callback_keys() {
-        let shown = (key.name == "secret").then_some("\"use-a-random-word-here\"");
-        entry(&mut text, key.name, key, shown);
+        entry(&mut text, key.name, key, None);
     }
     text.push_str("# Write one such table per webhook of the app.\n[[app.webhook]]\n\n");
     for key in webhook_keys() {
