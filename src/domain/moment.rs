@@ -64,3 +64,21 @@ impl Moment {
             && self.at() / 1_000 == second
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_second_in_which_a_life_begins_messages_belong_to_a_creation_only() {
+        for (kind, expected) in
+            [(MomentKind::Creation, [false, true, true]), (MomentKind::Destruction, [false, false, true])]
+        {
+            for millis in [5_000, 5_999] {
+                let began = Moment::new(millis, kind);
+                assert_eq!([4, 5, 6].map(|second| began.precedes_message_in(second)), expected, "{kind:?}");
+            }
+        }
+        assert!(Moment::default().precedes_message_in(0), "nothing is known about the beginning");
+    }
+}

@@ -160,7 +160,7 @@ async fn receive(
         return Ok((apply.await?, Answer::json_with(Status::Ok, OK.to_vec())));
     };
     let content_type = head.text(Header::ContentType).unwrap_or("application/json").to_owned();
-    let query = sender.forwarded_query(head.query.unwrap_or_default());
+    let query = sender::forwarded_query(head.query.unwrap_or_default());
     let webhook = Forwarded { to: forward.clone(), query, content_type, body: bytes.to_vec() };
     // The vendor waits for 2 seconds, so both happen at the same time.
     let (applied, forwarded) = tokio::join!(apply, state.forwarder.forward(webhook));

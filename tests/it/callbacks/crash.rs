@@ -95,8 +95,8 @@ fn check(client: &mut Client, answered: &Answered) {
             .map(|item| (item["To_Account"].as_str().unwrap(), item["MsgTime"].as_u64().unwrap()))
             .collect();
         for ((_, peer), at) in answered.messages.iter().filter(|((user, _), _)| *user == owner) {
-            let last = found.get(peer.as_str()).copied().unwrap_or(0);
-            assert!(last >= *at, "{owner} {peer}: {last} instead of {at}");
+            let newest = found.get(peer.as_str()).copied().unwrap_or(0);
+            assert!(newest >= *at, "{owner} {peer}: {newest} instead of {at}");
         }
         let group = format!("g{writer}");
         let members: Vec<&String> =

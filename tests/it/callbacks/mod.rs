@@ -6,7 +6,10 @@ mod order;
 mod shown;
 mod tee;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use confold::{
     auth::{App, Callback, SigningToken, Token},
@@ -19,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bodies::{account_import, create_group},
-    harness::{ADMIN, APP, Answer, Client, InProcess, page_app},
+    harness::{ADMIN, APP, Answer, Client, InProcess, eventually, page_app},
 };
 
 pub(crate) const SECRET: &str = "s3cret-s3cret-s3cret";
@@ -142,7 +145,7 @@ fn message(from: &str, to: &str, at: u64) -> Value {
 }
 
 /// Returns the body of a webhook about a chat group at a time in milliseconds, with these fields.
-fn about(kind: &str, group: &str, at: u64, fields: Value) -> Value {
+fn about(kind: &str, group: &str, at: u64, fields: &Value) -> Value {
     let mut body =
         json!({"CallbackCommand": kind, "GroupId": group, "Type": "Public", "EventTime": at.to_string()});
     for (name, value) in fields.as_object().unwrap() {
@@ -156,7 +159,7 @@ fn group_message(group: &str, from: &str, at: u64) -> Value {
         GROUP,
         group,
         at,
-        json!({"From_Account": from, "MsgTime": at / 1_000, "MsgSeq": 1, "OnlineOnlyFlag": 0}),
+        &json!({"From_Account": from, "MsgTime": at / 1_000, "MsgSeq": 1, "OnlineOnlyFlag": 0}),
     )
 }
 
@@ -165,19 +168,19 @@ fn accounts(names: &[&str]) -> Value {
 }
 
 fn created(group: &str, owner: &str, members: &[&str], at: u64) -> Value {
-    about(CREATED, group, at, json!({"Owner_Account": owner, "Name": "n", "MemberList": accounts(members)}))
+    about(CREATED, group, at, &json!({"Owner_Account": owner, "Name": "n", "MemberList": accounts(members)}))
 }
 
 fn joined(group: &str, members: &[&str], at: u64) -> Value {
-    about(JOINED, group, at, json!({"JoinType": "Apply", "NewMemberList": accounts(members)}))
+    about(JOINED, group, at, &json!({"JoinType": "Apply", "NewMemberList": accounts(members)}))
 }
 
 fn left(group: &str, members: &[&str], at: u64) -> Value {
-    about(LEFT, group, at, json!({"ExitType": "Quit", "ExitMemberList": accounts(members)}))
+    about(LEFT, group, at, &json!({"ExitType": "Quit", "ExitMemberList": accounts(members)}))
 }
 
 fn destroyed(group: &str, at: u64) -> Value {
-    about(DESTROYED, group, at, json!({"Owner_Account": "a"}))
+    about(DESTROYED, group, at, &json!({"Owner_Account": "a"}))
 }
 
 #[test]
@@ -329,9 +332,12 @@ fn line_19_before_events_are_allowed_at_once_without_a_write() {
             body[name] = value.clone();
         }
         body["CallbackCommand"] = json!(kind);
-        let began = std::time::Instant::now();
-        hooks.send(kind, &body);
-        assert!(began.elapsed() < std::time::Duration::from_millis(500), "{kind}");
+        // A busy machine may delay one answer, but not all of them.
+        eventually("an answer arrives at once", || {
+            let began = hooks.clock.elapsed();
+            hooks.send(kind, &body);
+            hooks.clock.elapsed().saturating_sub(began) < Duration::from_millis(50)
+        });
     }
     // The kind of the query counts if the body cannot be read, so that no message is held up.
     let kind = "C2C.CallbackBeforeSendMsg";

@@ -111,7 +111,7 @@ impl Hook {
                 (LEFT, body)
             }
             Hook::Destroyed { group: id } => (DESTROYED, destroyed(&group(*id), at)),
-            Hook::Other(kind) => (kind, about(kind, &group(0), at, json!({"From_Account": user(0)}))),
+            Hook::Other(kind) => (kind, about(kind, &group(0), at, &json!({"From_Account": user(0)}))),
         }
     }
 }
