@@ -182,8 +182,14 @@ impl Absent {
         if let Some(command) = elsewhere.filter(|command| command.family().name() != service) {
             return format!("; did you mean {}?", command.full_name());
         }
-        let found = nearest(name.trim(), known.iter().map(|(name, _)| *name))
-            .and_then(|found| known.iter().find(|(name, _)| *name == found));
+        // A name that lacks its last words is nearer to the whole name than to one with other words.
+        let begun = format!("{}_", name.trim());
+        let mut whole = known.iter().filter(|(name, _)| name.starts_with(&begun));
+        let found = match (whole.next(), whole.next()) {
+            (Some(only), None) => Some(only),
+            _ => nearest(name.trim(), known.iter().map(|(name, _)| *name))
+                .and_then(|found| known.iter().find(|(name, _)| *name == found)),
+        };
         match found {
             Some((name, None)) => format!("; did you mean {name}?"),
             Some((name, Some(absent))) => {
@@ -261,6 +267,7 @@ mod tests {
         for (service, name, found) in [
             ("group_open_http_svc", "destroy_group%20", "; did you mean destroy_group?"),
             ("group_open_http_svc", "DestroyGroup", "; did you mean destroy_group?"),
+            ("group_open_http_svc", "get_group_member", "; did you mean get_group_member_info?"),
             ("group_open_http_svc", "get_online_members_num", "; did you mean get_online_member_num?"),
             ("im_open_login_svc", "kick%20", "; did you mean kick?"),
             ("openim", "send_msg", "; did you mean sendmsg?"),

@@ -316,3 +316,11 @@ fn creation(id: &ChatGroupId) -> &'static str {
         _ => "create it with v4/group_open_http_svc/create_group or import_group",
     }
 }
+
+/// Converts a rejection. If it is that of the owner whom a request names, the error names the field.
+pub(super) fn of_owner(rejection: Rejection) -> Error {
+    match rejection {
+        Rejection::UnknownOwner(_) => Error::At { path: super::OWNER.name.to_owned(), rejection },
+        other => other.into(),
+    }
+}

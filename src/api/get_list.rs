@@ -7,7 +7,7 @@ use crate::{
     domain::{
         Conversation, Organizer, RecentItem, RecentPage, RecentRequest, Record, UnixSeconds, recent_page,
     },
-    store::RecentQuery,
+    store::{Recent, RecentQuery},
     wire::{Envelope, Fault, Field, Fields, Value, write_list, write_session},
 };
 
@@ -30,10 +30,10 @@ pub(super) async fn run(call: Call<'_>, request: Fields<'_>) -> Result<Vec<u8>, 
     let now = call.service.clock.now();
     let rules = call.app.recent;
     let query = RecentQuery { listed: rules.listed, oldest: rules.oldest(now), terms: call.terms() };
-    let sessions = call.service.store.recent(&owner, query).await?;
+    let Recent { sessions, settled } = call.service.store.recent(&owner, query).await?;
     let (knows_pins, wants_empty) = (flags & PINS != 0, flags & EMPTY != 0);
     let asked = RecentRequest { from, from_pinned, knows_pins, wants_empty };
-    let page = recent_page(&sessions, rules, asked, now);
+    let page = recent_page(&sessions, rules, asked, settled);
     Ok(reply(call, &page, (flags & MARKS != 0).then_some(&*organizer)))
 }
 

@@ -58,7 +58,7 @@ pub(super) fn event_id(value: Value<'_>) -> Result<String, Fault> {
 /// Explains that an owner has no event with this id.
 pub(super) fn no_such_event(id: &str) -> String {
     format!(
-        "the owner has no event {}, or it was removed because events are kept for a limited time; \
+        "the owner has no event {}, or it was removed because events are kept only for some time and up to some size; \
          confold/history lists the events that are kept",
         quoted(id)
     )

@@ -69,6 +69,7 @@ use serde::Serialize;
 pub use service::Service;
 pub use state::{Asked, IDEMPOTENCY_KEY, REPLAYED, STATE};
 
+use self::error::of_owner;
 use crate::{
     auth::{App, Edition},
     domain::{
@@ -311,13 +312,5 @@ impl Call<'_> {
     /// Returns a successful reply that contains `payload`.
     fn ok(&self, payload: &impl Serialize) -> Vec<u8> {
         Envelope::ok(self.command.base_fields(), payload)
-    }
-}
-
-/// Converts a rejection. If it is that of the owner whom a request names, the error names the field.
-fn of_owner(rejection: Rejection) -> Error {
-    match rejection {
-        Rejection::UnknownOwner(_) => Error::At { path: OWNER.name.to_owned(), rejection },
-        other => other.into(),
     }
 }

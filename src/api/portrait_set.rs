@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Call, Error, describe::profile as field, of_owner, shapes::check_count};
+use super::{Call, Error, describe::profile as field, error::of_owner, shapes::check_count};
 use crate::{
     domain::{Edit, batch},
     wire::{Fields, ProfileFault, ProfileProblem, read_profile_item},

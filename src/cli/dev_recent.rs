@@ -7,7 +7,7 @@ use crate::{auth::Extensions, domain::RecentRules};
 /// Which recent conversations are listed, and the commands that change them.
 #[derive(Debug, Args)]
 pub(super) struct DevRecent {
-    /// Switch on an extension: the commands top and batch_delete (recent). May be given several times, or with commas between
+    /// Switch on an extension: the commands `top` and `batch_delete` (recent). May be given several times, or with commas between
     /// the names.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = extension)]
     extensions: Vec<String>,

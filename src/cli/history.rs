@@ -87,7 +87,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
             }
             None => {
                 if fields["RemovedFlag"] == 1 {
-                    say("Older events were removed, because events are kept for a limited time.");
+                    say("Older events were removed, because events are kept only for some time and up to some size.");
                 }
                 return ExitCode::SUCCESS;
             }

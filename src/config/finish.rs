@@ -31,11 +31,7 @@ impl Reading<'_> {
         for (at, app) in apps.iter().filter_map(|read| Some((&read.at, read.app.as_ref()?))) {
             match known.iter().any(|other| other.id == app.id) {
                 true => self.problem(*at, format!("there are two apps with the id {}", app.id)),
-                false => known.push(App {
-                    rates: app.rates.clone().over(&draft.rates),
-                    recent: draft.recent,
-                    ..app.clone()
-                }),
+                false => known.push(of_server(app, &draft)),
             }
         }
         known.sort_by_key(|app| app.id);
@@ -133,6 +129,11 @@ impl Reading<'_> {
             webhooks: apps.iter().flat_map(|read| read.webhooks.webhooks.iter().cloned()).collect(),
         })
     }
+}
+
+/// Returns an app with what the settings of the server define for all apps.
+fn of_server(app: &App, draft: &ServerDraft) -> App {
+    App { rates: app.rates.clone().over(&draft.rates), recent: draft.recent, ..app.clone() }
 }
 
 /// Checks the files of a certificate. Returns the problems, and a warning if clients would refuse the certificate now.

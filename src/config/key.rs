@@ -131,7 +131,7 @@ impl<T: 'static> Kind<T> {
             Kind::Number(least, u64::MAX, _) => format!("a number from {least}"),
             Kind::Number(least, most, _) => format!("a number from {least} to {most}"),
             Kind::Switch(_) => "true or false".to_owned(),
-            Kind::Duration(_) => "a time such as \"500ms\", \"10s\" or \"2m\"".to_owned(),
+            Kind::Duration(_) => "a time such as \"500ms\", \"10s\", \"2m\" or \"7d\"".to_owned(),
             Kind::Size(_) => "a size such as \"512KiB\" or \"1MiB\", or a number of bytes".to_owned(),
             Kind::List(of, _) => format!("a list of {of}"),
             Kind::Listen(_) => format!("a list of {}", listen::FORMS),

@@ -45,7 +45,7 @@ proptest! {
             }
             for (number, last, pin) in more.into_iter().flatten() {
                 // It moves in the current second or in a later one.
-                now += u64::from(last % 2);
+                now += last % 2;
                 stored.insert(number, session(number, last, now, pin.into()));
             }
         }

@@ -89,6 +89,17 @@ pub enum Touch {
     },
 }
 
+impl Touch {
+    /// Returns when the sessions of the touch are seen to move.
+    #[must_use]
+    pub fn seen(&self) -> UnixSeconds {
+        match self {
+            Touch::Peer { times, .. } => times.seen(),
+            Touch::ChatGroup { times, .. } => times.times.seen(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

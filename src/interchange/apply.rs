@@ -45,8 +45,8 @@ pub fn apply(store: &dyn Store, line: Line, terms: Terms, context: CallContext) 
                 let outcome =
                     commit.await?.map_err(|rejection| ApplyError::Refused(rejection.to_string()))?;
                 let effect = effect_on_chat_group(&outcome);
-                let life = outcome.after.filter(|life| life.alive && last > 0);
-                let Some(ChatGroupLife { incarnation, .. }) = life else { return Ok(effect) };
+                let living = outcome.after.filter(|after| after.alive && last > 0);
+                let Some(ChatGroupLife { incarnation, .. }) = living else { return Ok(effect) };
                 let is_raised = raise_chat_group(store, app, id, incarnation, last, now).await?;
                 Ok(Effect { changed: effect.changed || is_raised, ..effect })
             });
@@ -94,15 +94,16 @@ async fn apply_sessions(
     let mut lives = Vec::new();
     let mut groups = Vec::new();
     for (item, presence) in line.sessions.iter().zip(presences) {
-        let life = match presence {
+        let current = match presence {
             Presence::ChatGroup { life, .. } => life.unwrap_or(ChatGroupLife { incarnation: 0, alive: true }),
             Presence::User { .. } | Presence::Unreadable => ChatGroupLife { incarnation: 0, alive: true },
         };
-        let is_current = item.incarnation.is_none_or(|incarnation| incarnation == life.incarnation);
-        lives.push(life.alive && is_current);
-        if let Some(id) = item.conversation.chat_group().filter(|_| life.alive && is_current && item.last > 0)
+        let is_current = item.incarnation.is_none_or(|incarnation| incarnation == current.incarnation);
+        lives.push(current.alive && is_current);
+        if let Some(id) =
+            item.conversation.chat_group().filter(|_| current.alive && is_current && item.last > 0)
         {
-            groups.push((id.clone(), life.incarnation, item.last));
+            groups.push((id.clone(), current.incarnation, item.last));
         }
     }
     // Sessions of an earlier life of a chat group are over.

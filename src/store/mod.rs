@@ -31,7 +31,6 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
 };
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
@@ -47,7 +46,7 @@ pub use failure::StoreFailure;
 pub use membership::Membership;
 pub use open_error::OpenError;
 pub use place::{HistoryPoint, Place, check_place};
-pub use recent::RecentQuery;
+pub use recent::{Recent, RecentQuery};
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{
     CallContext, ChatGroupWrite, OPERATION_SECONDS, OPERATIONS, Operation, PlaceSlot, Revision, Write,
@@ -57,8 +56,8 @@ use tokio::sync::watch;
 
 use crate::domain::{
     AppId, ChatGroupId, ChatGroupKind, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation,
-    LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, RecentSession, Rejection, Session,
-    SessionTimes, Touch, UserId, WantedMembers,
+    LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, Rejection, Session, SessionTimes,
+    Touch, UserId, WantedMembers,
 };
 
 /// A future answer of a store.
@@ -225,8 +224,9 @@ pub trait Touches: Send + Sync {
 
     /// Reads the sessions of an owner that a list shows, in any order: all pinned ones, and at least the newest of the others.
     /// Those of users and chat groups that do not exist are left out. The time and memory depend on the query, and not on
-    /// the number of sessions.
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>>;
+    /// the number of sessions. What is submitted later than the call is not missed by a client that asks for everything since
+    /// [`Recent::settled`], provided that it is submitted in the second in which it is seen.
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Recent>;
 
     /// Reads the times of these chat groups, each in the given incarnation, in the same order. The times of a group are
     /// the default if that incarnation was not touched, or if a later one was.

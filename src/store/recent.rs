@@ -1,6 +1,20 @@
 //! What a list of recent conversations is made of.
 
-use crate::domain::{Conversation, MembershipMode, Owner, Presence, Terms, UnixSeconds, World};
+use std::sync::Arc;
+
+use crate::domain::{
+    Conversation, MembershipMode, Owner, Presence, RecentSession, Terms, UnixSeconds, World,
+};
+
+/// What a list is made of.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    /// The sessions.
+    pub sessions: Arc<[RecentSession]>,
+    /// The second up to which the sessions are complete: whatever moves later is seen in this second or after it. It is the time
+    /// of the query, or earlier if something is being written that was seen earlier.
+    pub settled: UnixSeconds,
+}
 
 /// Which sessions to read for a list.
 #[derive(Clone, Debug)]

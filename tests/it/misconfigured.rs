@@ -65,7 +65,7 @@ fn mistakes_are_named_with_file_line_rule_and_finding() {
         (
             "[limits]\nhead_timeout = 10",
             "",
-            "limits.head_timeout must be a time such as \"500ms\", \"10s\" or \"2m\", found 10",
+            "limits.head_timeout must be a time such as \"500ms\", \"10s\", \"2m\" or \"7d\", found 10",
         ),
         ("[limits]\nidle_timeout = \"0s\"", "", "limits.idle_timeout must be longer than 0"),
         ("workers = 5000", "", "confold.toml:3: workers must be a number from 0 to 1024, found 5000"),

@@ -14,13 +14,13 @@ use confold::{
     domain::{
         AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupState, Conversation, CustomMark,
         DirectoryMode, Edit, LastMessage, Limits, MarkChange, Numbers, Outcome, Owner, OwnerState, Posting,
-        Presence, RecentSession, Rejection, Session, SessionTimes, Terms, Touch, UserId, WantedMembers,
+        Presence, Rejection, Session, SessionTimes, Terms, Touch, UserId, WantedMembers,
     },
     store::{
         self, ChatGroupPage, ChatGroupQuery, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
         DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded,
-        Maintenance, Membership, OpeningReport, Owners, Part, Pending, Progress, Readiness, RecentQuery,
-        Scope, Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
+        Maintenance, Membership, OpeningReport, Owners, Part, Pending, Progress, Readiness, Recent,
+        RecentQuery, Scope, Statistics, Store, StoreFailure, Touches, WantedEvents, Write,
     },
 };
 use serde_json::json;
@@ -141,7 +141,7 @@ impl Touches for Overtaking {
         self.store.sessions(owner, named)
     }
 
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Recent> {
         self.store.recent(owner, query)
     }
 

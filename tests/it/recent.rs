@@ -617,15 +617,15 @@ fn changes_feed_and_history_know_pins_and_deletions_but_never_touches() {
     lists.delete("ann", "bob");
     lists.top("ann", 2, &[room("club")]);
     let body = json!({"From_Account": "ann", "Since": start});
-    let changed = lists.client.ok("confold/changes", &body.to_string());
+    let news = lists.client.ok("confold/changes", &body.to_string());
     assert_eq!(
-        changed["SessionItem"],
+        news["SessionItem"],
         json!([{"Type": 1, "To_Account": "bob", "TopFlag": 0, "DeleteTime": *BEGIN}, {"Type": 2, "GroupId": "club", "TopFlag": 0}])
     );
-    let last = lists
+    let later = lists
         .client
-        .ok("confold/changes", &json!({"From_Account": "ann", "Since": changed["NewState"]}).to_string());
-    assert!(last.get("SessionItem").is_none(), "{last}");
+        .ok("confold/changes", &json!({"From_Account": "ann", "Since": news["NewState"]}).to_string());
+    assert!(later.get("SessionItem").is_none(), "{later}");
     let history = lists.client.ok("confold/history", r#"{"From_Account":"ann"}"#);
     let changes: Vec<&Value> = history["Event"]
         .as_array()

@@ -222,7 +222,7 @@ fn events_that_were_removed_are_not_undone_and_the_history_says_so() {
     let refused = client.make(&undo("ann", "Change", removed));
     let said = refused.json()["ErrorInfo"].as_str().unwrap().to_owned();
     assert_eq!(refused.code(), 50002);
-    assert!(said.contains("it was removed because events are kept for a limited time"), "{said}");
+    assert!(said.contains("it was removed because events are kept only for some time"), "{said}");
     let body = json!({"From_Account": "ann", "Before": removed}).to_string();
     assert_eq!(client.call("confold/history", &body).code(), 50002);
     let latest = ids(&mut client, "ann")[1].clone();

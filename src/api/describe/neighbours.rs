@@ -27,7 +27,7 @@ pub(in crate::api) const IMPORTED_MEMBERS: Field = must(
         IMPORTED_ROLE,
         JOIN_TIME,
         may("UnreadMsgNum", Number, "Ignored."),
-        may("MsgSeq", Number, "Ignored."),
+        may("MsgSeq", Number, "It has no effect."),
         may("MsgFlag", Text, "Ignored here."),
         may("LastSendMsgTime", Number, "Ignored."),
         may("NameCard", Text, "Ignored here."),

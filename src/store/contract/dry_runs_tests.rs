@@ -65,7 +65,7 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let (before, commits) = (store.load(&a).await.unwrap(), store.statistics().commits);
         let around = async || {
             let accounts = store.accounts(app(1), vec![a.user.clone()]).await.unwrap();
-            (accounts, store.recent(&a, all()).await.unwrap())
+            (accounts, store.recent(&a, all()).await.unwrap().sessions)
         };
         let accounts_and_sessions = around().await;
         let tried = submit(store, &a, &edit, true).await.unwrap();
@@ -81,7 +81,11 @@ pub(in crate::store) async fn a_dry_run_keeps_nothing(store: &dyn Store) {
         let done = submit(store, &a, &edit, false).await.unwrap();
         assert_eq!(done, tried, "a dry run has the outcome of the edit: {edit:?}");
     }
-    assert_eq!(store.recent(&a, all()).await.unwrap(), [].into(), "the edit itself ends the sessions");
+    assert_eq!(
+        store.recent(&a, all()).await.unwrap().sessions,
+        [].into(),
+        "the edit itself ends the sessions"
+    );
     let revision = store.load(&a).await.unwrap().revision;
     let outdated = Write {
         dry_run: true,

@@ -40,7 +40,7 @@ async fn change(
 
 /// Returns the conversations of a list, sorted; a star marks a pinned one.
 async fn listed_by(store: &dyn Store, owner: &Owner, query: RecentQuery) -> Vec<String> {
-    let found = store.recent(owner, query).await.unwrap();
+    let found = store.recent(owner, query).await.unwrap().sessions;
     let name = |conversation: &Conversation| match conversation {
         Conversation::User(user) => user.to_string(),
         Conversation::ChatGroup(id) => id.to_string(),

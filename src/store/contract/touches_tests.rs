@@ -23,9 +23,9 @@ fn group(app_number: u32, id: &str, incarnation: u32, last: u64, seen: u64) -> T
 
 /// Returns the peers of an owner with their times, sorted by peer.
 async fn sessions(store: &dyn Store, owner: &Owner) -> Vec<(String, u64, u64)> {
-    let found = store.recent(owner, all()).await.unwrap();
+    let found = store.recent(owner, all()).await.unwrap().sessions;
     let mut found: Vec<_> =
-        found.into_iter().map(|found| (name_of(&found.conversation), found.last, found.seen)).collect();
+        found.iter().map(|found| (name_of(&found.conversation), found.last, found.seen)).collect();
     found.sort();
     found
 }
@@ -49,7 +49,7 @@ pub(super) async fn touched(store: &dyn Store, owner: &Owner, with: &str) {
 
 /// Returns the number of an owner's sessions.
 async fn count(store: &dyn Store, owner: &Owner) -> usize {
-    store.recent(owner, all()).await.unwrap().len()
+    store.recent(owner, all()).await.unwrap().sessions.len()
 }
 
 /// Returns the times of a chat group in these incarnations.

@@ -1,14 +1,11 @@
 //! The times of sessions and of chat groups in memory. Each is kept in the partition of its owner or chat group.
 
-use std::sync::Arc;
-
 use super::{MemoryStore, PARTITIONS, partition_of};
 use crate::{
     domain::{
-        AppId, ChatGroupId, Conversation, LastMessage, Numbers, Owner, Posting, RecentSession, Session,
-        SessionTimes, Touch,
+        AppId, ChatGroupId, Conversation, LastMessage, Numbers, Owner, Posting, Session, SessionTimes, Touch,
     },
-    store::{Pending, RecentQuery, Touches, guarded},
+    store::{Pending, Recent, RecentQuery, Touches, guarded},
 };
 
 impl Touches for MemoryStore {
@@ -44,8 +41,11 @@ impl Touches for MemoryStore {
         self.read(|| named.iter().map(|named| self.session(owner, named)).collect())
     }
 
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
-        self.read(|| self.recent_sessions(owner, &query).into())
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Recent> {
+        // Nothing that was submitted before is left to be written.
+        self.run_all();
+        let settled = query.terms.now;
+        self.read(|| Recent { sessions: self.recent_sessions(owner, &query).into(), settled })
     }
 
     fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {

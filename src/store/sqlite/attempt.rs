@@ -14,6 +14,7 @@ use super::{
     job::Job,
     rows::Rows,
     runs,
+    scrubbing::note_traces,
     verdict::Culprit,
     writer::WriterThread,
 };
@@ -91,6 +92,12 @@ impl WriterThread {
             }
         }
         let taken = outcomes.len();
+        // After a crash, the next startup then removes the traces.
+        if batch.has_erased
+            && let Err(error) = note_traces(&transaction, true)
+        {
+            return Attempt::Failed { taken, error: error.into() };
+        }
         let (bytes, changed) = match batch.complete() {
             Ok(complete) => complete,
             Err((_, error)) if error.is_storage_failure() => return Attempt::Failed { taken, error },

@@ -152,8 +152,7 @@ impl<'a> Batch<'a> {
         presences: &mut HashMap<Conversation, Presence>,
         at: u64,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
-        let rows = self.rows();
-        let owner = &write.owner;
+        let (rows, owner) = (self.rows(), &write.owner);
         rows.look_up(owner.app, write.required_member(), presences)?;
         let edited = match self.owners.entry(owner.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -188,12 +187,9 @@ impl<'a> Batch<'a> {
             check_place(expected, knows_point, place, &dead).map_err(StoreError::Elsewhere)?;
             events::check_last(self.db, write, edited.stored.event, place)?;
         }
-        let sessions = match write.edit.is_about_sessions() {
-            true => Some(sessions::known_to(rows, write)?),
-            false => None,
-        };
-        let decide = || write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref());
-        let decision = guarded(decide)?;
+        let sessions = sessions::known_to(rows, write)?;
+        let decision =
+            guarded(|| write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref()))?;
         let Decision { mut outcome, change } = match decision {
             Ok(decision) => decision,
             Err(rejection) => return Ok(Err(rejection)),
@@ -202,22 +198,18 @@ impl<'a> Batch<'a> {
             return Ok(Ok(outcome));
         }
         if write.edit.forgets_owner() {
-            operations::forget(self.db, owner)?;
-            self.bytes += sessions::forget(self.db, owner)?;
+            self.bytes += forget(self.db, owner, edited.stored.event)?;
             self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
-            let erased = events::erase(self.db, owner, edited.stored.event);
-            self.bytes += attribute_damage(|| Damaged::Events, erased)?;
             self.has_erased = true;
         }
         let Some(Change { next, deltas }) = change else {
             self.bytes += operations::keep(self.db, write, &outcome)?;
             return Ok(Ok(outcome));
         };
-        for delta in &deltas {
-            if let Delta::SessionChanged(change) = delta {
-                self.bytes += sessions::apply(self.db, owner, change)?;
-                self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
-            }
+        let written = sessions::apply(self.db, owner, &deltas)?;
+        if written > 0 {
+            self.bytes += written;
+            self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
         }
         if !deltas.iter().any(Delta::is_recorded) {
             return Ok(Ok(outcome));
@@ -263,4 +255,13 @@ impl<'a> Batch<'a> {
         edited.deltas.extend(deltas);
         Ok(Ok(outcome))
     }
+}
+
+/// Deletes what is kept of an owner besides the account and the organizer. `event` is the number of the latest event. Returns the
+/// approximate number of bytes written.
+fn forget(db: &Connection, owner: &Owner, event: u64) -> Result<usize, StoreError> {
+    operations::forget(db, owner)?;
+    let sessions = sessions::forget(db, owner)?;
+    let erased = events::erase(db, owner, event);
+    Ok(sessions + attribute_damage(|| Damaged::Events, erased)?)
 }

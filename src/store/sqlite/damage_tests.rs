@@ -43,7 +43,7 @@ fn edit(store: &SqliteStore, owner: Owner, edit: Edit) -> Pending<'static, ()> {
     let write = Write::new(owner, edit, terms());
     let presences =
         write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
-    let made = store.queue(|slot| Job::Owner { write: Box::new(write), presences, slot });
+    let made = store.queue(|slot| Job::Owner { write: Box::new(write), presences, slot, unsettled: None });
     Box::pin(async {
         made.await?.unwrap();
         Ok(())
@@ -62,7 +62,7 @@ fn rename(store: &SqliteStore, owner: Owner, nick: &str) -> Pending<'static, ()>
 
 fn edit_chat_group(store: &SqliteStore, count: usize, edit: ChatGroupEdit) -> Pending<'static, ()> {
     let write = Box::new(ChatGroupWrite::new(app(), chat_group(count), edit, terms()));
-    let made = store.queue(|slot| Job::ChatGroup { write, slot });
+    let made = store.queue(|slot| Job::ChatGroup { write, slot, unsettled: None });
     Box::pin(async {
         made.await?.unwrap();
         Ok(())

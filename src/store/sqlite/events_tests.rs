@@ -329,6 +329,42 @@ fn nothing_of_a_deleted_account_is_left_in_the_files() {
 }
 
 #[test]
+fn traces_of_a_deleted_account_are_removed_even_if_the_server_crashes_before_that() {
+    let (directory, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(directory.path(), &frozen(), Retention::default());
+    let ann = owner("ann");
+    let words = ["label-one", "peer-one"];
+    block_on(async {
+        for count in 0..200 {
+            commit(&store, &ann, mark(&format!("peer-one-{count}"), &format!("label-one {count}"))).await;
+        }
+        // Hold the writer, so that it deletes the account and lets the files be copied before it cleans up.
+        let (go_on, wait) = std::sync::mpsc::channel();
+        let held = store.between_writes(Box::new(move || wait.recv().unwrap()));
+        let terms = Terms { directory: DirectoryMode::Open, ..Terms::of_tools(Limits::OPEN, NOW) };
+        let deleted = store.commit(Write::new(ann.clone(), Edit::DeleteAccount, terms));
+        let (from, to) = (directory.path().to_owned(), crashed.path().to_owned());
+        let copied = store.between_writes(Box::new(move || {
+            for name in ["confold.db", "confold.db-wal"] {
+                fs::copy(from.join(name), to.join(name)).unwrap();
+            }
+        }));
+        go_on.send(()).unwrap();
+        held.await.unwrap();
+        deleted.await.unwrap().unwrap();
+        copied.await.unwrap();
+        store.close().await;
+    });
+    assert_eq!(found(crashed.path(), &words), words);
+    let store = open(crashed.path(), &frozen(), Retention::default());
+    block_on(async {
+        store.between_writes(Box::new(|| ())).await.unwrap();
+        assert_eq!(found(crashed.path(), &words), Vec::<&str>::new());
+        store.close().await;
+    });
+}
+
+#[test]
 fn damaged_events_are_given_up_and_followers_notice() {
     let directory = tempfile::tempdir().unwrap();
     let clock = frozen();

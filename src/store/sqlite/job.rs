@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
-use super::{batch::Batch, deliveries::DeliveryJob, health::Health};
+use super::{batch::Batch, deliveries::DeliveryJob, health::Health, lists::Unsettled};
 use crate::{
     clock::Clock,
     domain::{
@@ -22,13 +22,18 @@ pub(super) enum Job {
         /// The conversations that the edit names.
         presences: HashMap<Conversation, Presence>,
         slot: OutcomeSlot<Result<Outcome, Rejection>>,
+        unsettled: Option<Unsettled>,
     },
     /// An edit of a chat group.
-    ChatGroup { write: Box<ChatGroupWrite>, slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>> },
+    ChatGroup {
+        write: Box<ChatGroupWrite>,
+        slot: OutcomeSlot<Result<ChatGroupOutcome, ChatGroupRejection>>,
+        unsettled: Option<Unsettled>,
+    },
     /// Touches of the sessions of one owner, or of one chat group.
-    Touch { what: Damaged, touches: Vec<Touch>, slot: OutcomeSlot<()> },
+    Touch { what: Damaged, touches: Vec<Touch>, slot: OutcomeSlot<()>, unsettled: Option<Unsettled> },
     /// Messages to a chat group, which take numbers.
-    Post { posting: Box<Posting>, slot: OutcomeSlot<Option<Numbers>> },
+    Post { posting: Box<Posting>, slot: OutcomeSlot<Option<Numbers>>, unsettled: Option<Unsettled> },
     /// Something about webhooks.
     Delivery(DeliveryJob),
     /// Records that the initial data of the store is complete.
@@ -101,12 +106,12 @@ impl Job {
     /// Runs the job as a part of a batch.
     pub(super) fn make(&mut self, batch: &mut Batch<'_>, clock: &Clock) -> Result<(), StoreError> {
         match self {
-            Job::Owner { write, presences, slot } => {
+            Job::Owner { write, presences, slot, .. } => {
                 slot.keep(batch.edit_owner(write, presences, clock.now_in_milliseconds())?);
             }
-            Job::ChatGroup { write, slot } => slot.keep(batch.edit_chat_group(write, clock.now())?),
-            Job::Touch { what, touches, slot } => slot.keep(batch.touch(what, touches)?),
-            Job::Post { posting, slot } => slot.keep(batch.post(posting)?),
+            Job::ChatGroup { write, slot, .. } => slot.keep(batch.edit_chat_group(write, clock.now())?),
+            Job::Touch { what, touches, slot, .. } => slot.keep(batch.touch(what, touches)?),
+            Job::Post { posting, slot, .. } => slot.keep(batch.post(posting)?),
             Job::Delivery(job) => job.make(batch)?,
             Job::Filled(slot) => slot.keep(batch.note_filled()?),
             Job::Reset(scope, slot) => slot.keep(batch.reset(scope)?),
@@ -121,10 +126,24 @@ impl Job {
     pub(super) fn answer(self, committed: Result<(), StoreError>) {
         match self {
             Job::Delivery(job) => job.answer(committed),
-            Job::Owner { slot, .. } => slot.answer(committed),
-            Job::ChatGroup { slot, .. } => slot.answer(committed),
-            Job::Post { slot, .. } => slot.answer(committed),
-            Job::Touch { slot, .. } | Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => {
+            // What has been written is settled before anybody learns of it.
+            Job::Owner { slot, unsettled, .. } => {
+                drop(unsettled);
+                slot.answer(committed);
+            }
+            Job::ChatGroup { slot, unsettled, .. } => {
+                drop(unsettled);
+                slot.answer(committed);
+            }
+            Job::Touch { slot, unsettled, .. } => {
+                drop(unsettled);
+                slot.answer(committed);
+            }
+            Job::Post { slot, unsettled, .. } => {
+                drop(unsettled);
+                slot.answer(committed);
+            }
+            Job::Filled(slot) | Job::Reset(_, slot) | Job::Probe(slot) => {
                 slot.answer(committed);
             }
             Job::Pause(work, mut slot) => {

@@ -3,7 +3,7 @@
 //! records when it was read, and each row leaves the number of its last change in a small table.
 
 use std::{
-    collections::{HashMap, hash_map::RandomState},
+    collections::{BTreeMap, HashMap, btree_map::Entry, hash_map::RandomState},
     hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    domain::{AppId, Conversation, DirectoryMode, Owner, RecentSession, UserId},
+    domain::{AppId, Conversation, DirectoryMode, Owner, RecentSession, UnixSeconds, UserId},
     store::RecentQuery,
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Lists {
     /// For each place, the number of its last change.
     changes: Box<[AtomicU64]>,
     parts: [Mutex<Part>; PARTS],
+    /// The seconds in which changes were seen that are being written, with their numbers.
+    unsettled: Mutex<BTreeMap<UnixSeconds, usize>>,
     /// The approximate size that each part may have, in bytes.
     part_bytes: usize,
 }
@@ -85,6 +87,7 @@ impl Lists {
             last_of_all: AtomicU64::new(0),
             changes: (0..PLACES).map(|_| AtomicU64::new(0)).collect(),
             parts: Default::default(),
+            unsettled: Mutex::default(),
             part_bytes: usize::try_from(bytes).unwrap_or(usize::MAX) / PARTS,
         }
     }
@@ -105,6 +108,12 @@ impl Lists {
     #[expect(clippy::cast_possible_truncation, reason = "any part of a hash is good enough")]
     fn place(&self, what: impl std::hash::Hash) -> Place {
         Place(self.hasher.hash_one(what) as u16)
+    }
+
+    /// Returns the second up to which everything that was seen has been written, at most `now`.
+    pub(super) fn settled(&self, now: UnixSeconds) -> UnixSeconds {
+        let unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        unsettled.first_key_value().map_or(now, |(seen, _)| now.min(*seen))
     }
 
     fn part(&self, owner: &Owner) -> MutexGuard<'_, Part> {
@@ -172,6 +181,34 @@ impl Lists {
         self.last_of_all.store(number, Ordering::Release);
         for part in &self.parts {
             *part.lock().unwrap_or_else(PoisonError::into_inner) = Part::default();
+        }
+    }
+}
+
+/// A change that was seen in some second and is being written, until it is dropped.
+pub(super) struct Unsettled {
+    lists: Arc<Lists>,
+    seen: UnixSeconds,
+}
+
+impl Unsettled {
+    /// Records a change.
+    pub(super) fn new(lists: &Arc<Lists>, seen: UnixSeconds) -> Unsettled {
+        let mut unsettled = lists.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        *unsettled.entry(seen).or_default() += 1;
+        drop(unsettled);
+        Unsettled { lists: Arc::clone(lists), seen }
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        let mut unsettled = self.lists.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = unsettled.entry(self.seen) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ async fn filled(config: &StoreConfig) -> SqliteStore {
 }
 
 async fn names(store: &SqliteStore) -> Vec<String> {
-    let found = store.recent(&owner("ann"), query()).await.unwrap();
+    let found = store.recent(&owner("ann"), query()).await.unwrap().sessions;
     let mut names: Vec<String> =
         found.iter().map(|found| format!("{} {} {}", found.conversation, found.last, found.pinned)).collect();
     names.sort();
@@ -171,7 +171,7 @@ fn other_changes_leave_a_list_in_memory_and_another_query_reads_its_own() {
             let place = lists.place_of_user(app(), &user(name));
             !own.contains(&place) && place != lists.place_of(app(), &club().into())
         };
-        let other = (0..).map(|count| format!("other{count}")).find(is_apart).unwrap();
+        let other = (0..1_000).map(|count| format!("other{count}")).find(is_apart).unwrap();
         message(&store, &other, "bob", 50).await;
         edit(&store, &other, import()).await;
         // A message that is known already, and what has nothing to do with sessions.
@@ -216,4 +216,32 @@ fn the_size_of_all_lists_is_bounded() {
     let nothing = Lists::new(0);
     nothing.keep(&owner("ann"), &query(), [].into(), Vec::new(), nothing.moment());
     assert!(nothing.get(&owner("ann"), &query()).is_none());
+}
+
+#[test]
+fn a_list_is_complete_only_up_to_what_is_being_written() {
+    let directory = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = filled(&StoreConfig::new(directory.path())).await;
+        let settled = async |now| {
+            let terms = Terms { now, ..terms() };
+            store.recent(&owner("ann"), RecentQuery { terms, ..query() }).await.unwrap().settled
+        };
+        assert_eq!(settled(NOW + 50).await, NOW + 50);
+        let (go, may_go) = std::sync::mpsc::channel::<()>();
+        let held = store.between_writes(Box::new(move || may_go.recv().unwrap()));
+        let times = |seen| SessionTimes::new(90, seen);
+        let touch = |seen| {
+            store.touch(vec![Touch::Peer { owner: owner("ann"), peer: user("bob"), times: times(seen) }])
+        };
+        let (first, second) = (touch(NOW + 20), touch(NOW + 10));
+        assert_eq!(settled(NOW + 50).await, NOW + 10);
+        assert_eq!(settled(NOW + 5).await, NOW + 5);
+        go.send(()).unwrap();
+        held.await.unwrap();
+        second.await.unwrap();
+        first.await.unwrap();
+        assert_eq!(settled(NOW + 50).await, NOW + 50);
+        store.close().await;
+    });
 }

@@ -73,7 +73,7 @@ use self::{
     files::Files,
     health::Health,
     job::{Job, OutcomeSlot},
-    lists::Lists,
+    lists::{Lists, Unsettled},
     memberships::DeadRows,
     opening::Opening,
     reader::{Readers, Shared},
@@ -82,15 +82,14 @@ use self::{
 use super::{
     ChatGroupPage, ChatGroupQuery, ChatGroupState, ChatGroupWrite, Cursor, Deliveries, DeliveryState,
     DestinationId, Directory, Events, FeedFrom, FeedPart, Followed, GivenUpPart, Listing, Loaded, Membership,
-    OpenError, Owners, Part, Pending, Progress, RecentQuery, StoreConfig, StoreError, Touches, WantedEvents,
-    Write, cache::OwnerCache,
+    OpenError, Owners, Part, Pending, Progress, StoreConfig, StoreError, WantedEvents, Write,
+    cache::OwnerCache,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, ChatGroupTraffic, Conversation,
-        LastMessage, Numbers, Outcome, Owner, OwnerState, Posting, Presence, RecentSession, Rejection,
-        Session, SessionTimes, Touch, UserId, WantedMembers,
+        AppId, ChatGroupId, ChatGroupOutcome, ChatGroupRejection, Conversation, Outcome, Owner, OwnerState,
+        Presence, Rejection, Session, UnixSeconds, UserId, WantedMembers,
     },
 };
 
@@ -165,6 +164,11 @@ impl SqliteStore {
         self.writer.commits()
     }
 
+    /// Records that something which was seen in this second is about to be written.
+    fn unsettled(&self, seen: Option<UnixSeconds>) -> Option<Unsettled> {
+        seen.map(|seen| Unsettled::new(&self.shared.lists, seen))
+    }
+
     /// Queues a job immediately. The future only waits for the answer.
     fn queue<T: Send + 'static>(&self, job: impl FnOnce(OutcomeSlot<T>) -> Job) -> Pending<'static, T> {
         let (slot, answer) = OutcomeSlot::new();
@@ -196,7 +200,8 @@ impl Owners for SqliteStore {
         let presences =
             write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
         let write = Box::new(write);
-        self.queue(|slot| Job::Owner { write, presences, slot })
+        let unsettled = self.unsettled(write.edit.is_about_sessions().then_some(write.terms.now));
+        self.queue(|slot| Job::Owner { write, presences, slot, unsettled })
     }
 
     fn repeated(&self, write: Write) -> Pending<'_, Option<Outcome>> {
@@ -227,7 +232,9 @@ impl Directory for SqliteStore {
         write: ChatGroupWrite,
     ) -> Pending<'_, Result<ChatGroupOutcome, ChatGroupRejection>> {
         let write = Box::new(write);
-        self.queue(|slot| Job::ChatGroup { write, slot })
+        // Joining a chat group moves its session.
+        let unsettled = self.unsettled(Some(write.terms.now));
+        self.queue(|slot| Job::ChatGroup { write, slot, unsettled })
     }
 
     fn list_chat_groups(&self, app: AppId, query: ChatGroupQuery) -> Pending<'_, ChatGroupPage> {
@@ -237,49 +244,6 @@ impl Directory for SqliteStore {
     fn memberships(&self, owner: &Owner) -> Pending<'_, Vec<Membership>> {
         let owner = owner.clone();
         self.readers.run(move |reader| reader.memberships(&owner))
-    }
-}
-
-impl Touches for SqliteStore {
-    fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()> {
-        let queued: Vec<_> = (touches::divided(touches).into_iter())
-            .map(|(what, touches)| self.queue(|slot| Job::Touch { what, touches, slot }))
-            .collect();
-        Box::pin(async {
-            let mut outcome = Ok(());
-            for raised in queued {
-                outcome = outcome.and(raised.await);
-            }
-            outcome
-        })
-    }
-
-    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
-        let owner = owner.clone();
-        self.readers.run(move |reader| reader.sessions(&owner, &named))
-    }
-
-    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Arc<[RecentSession]>> {
-        if !self.closed.load(Ordering::Acquire)
-            && let Some(found) = self.shared.lists.get(owner, &query)
-        {
-            return Box::pin(async { Ok(found) });
-        }
-        let owner = owner.clone();
-        self.readers.run(move |reader| reader.recent(&owner, &query))
-    }
-
-    fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
-        self.readers.run(move |reader| reader.traffic(app, &lives, |kept, life| kept.times.of(life)))
-    }
-
-    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
-        let posting = Box::new(posting);
-        self.queue(|slot| Job::Post { posting, slot })
-    }
-
-    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
-        self.readers.run(move |reader| reader.traffic(app, &lives, ChatGroupTraffic::of))
     }
 }
 

@@ -1,10 +1,6 @@
 //! The threads that read from the database when the cache has no entry, so that a slow read does not delay other calls.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -25,22 +21,20 @@ use super::{
     memberships::{self, DeadRows},
     operations,
     queue::Queue,
-    recent,
     rows::Rows,
-    runs, sessions,
+    runs,
     threads::StoreThread,
     touches,
 };
 use crate::{
     clock::Clock,
     domain::{
-        AppId, ChatGroupId, ChatGroupTraffic, Conversation, Outcome, Owner, OwnerState, Presence,
-        RecentSession, Session, UserId, WantedMembers,
+        AppId, ChatGroupId, ChatGroupTraffic, Conversation, Outcome, Owner, OwnerState, Presence, UserId,
+        WantedMembers,
     },
     store::{
         ChatGroupPage, ChatGroupQuery, ChatGroupState, Cursor, Damaged, DestinationId, FeedFrom, FeedPart,
-        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, RecentQuery, StoreError,
-        WantedEvents, Write,
+        Followed, GivenUpPart, Loaded, Membership, OpenError, Part, Pending, StoreError, WantedEvents, Write,
         cache::{OwnerCache, Snapshot},
     },
 };
@@ -53,11 +47,11 @@ pub(super) struct Readers {
 
 /// The connection of one reader thread.
 pub(super) struct Reader {
-    db: Connection,
+    pub(super) db: Connection,
     cache: Arc<OwnerCache>,
     health: Arc<Health>,
-    dead_memberships: Arc<DeadRows>,
-    lists: Arc<Lists>,
+    pub(super) dead_memberships: Arc<DeadRows>,
+    pub(super) lists: Arc<Lists>,
 }
 
 /// The state that readers and the writer share.
@@ -150,7 +144,7 @@ impl Reader {
     }
 
     /// Records damage, if that is the error.
-    fn noted<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn noted<T>(&self, read: Result<T, StoreError>) -> Result<T, StoreError> {
         read.inspect_err(|error| self.health.note(error))
     }
 
@@ -249,7 +243,7 @@ impl Reader {
     }
 
     /// Looks up conversations, and the membership of `member` if it is given.
-    fn look_up(
+    pub(super) fn look_up(
         &self,
         app: AppId,
         member: Option<&UserId>,
@@ -301,44 +295,6 @@ impl Reader {
         self.noted(found)
     }
 
-    pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {
-        let read = named.iter().map(|named| sessions::one(&self.db, owner, named)).collect();
-        self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
-    }
-
-    /// Reads the list of an owner, and keeps it in memory unless some of it is unreadable.
-    pub(super) fn recent(
-        &self,
-        owner: &Owner,
-        query: &RecentQuery,
-    ) -> Result<Arc<[RecentSession]>, StoreError> {
-        let moment = self.lists.moment();
-        let snapshot = self.db.unchecked_transaction()?;
-        let (named_before, is_whole) = (RefCell::new(Vec::new()), Cell::new(true));
-        let look_up = |named: &[Conversation]| {
-            let found = self.look_up(owner.app, Some(&owner.user), named)?;
-            named_before.borrow_mut().extend(named.iter().map(|named| self.lists.place_of(owner.app, named)));
-            is_whole.set(is_whole.get() && !found.contains(&Presence::Unreadable));
-            Ok(found)
-        };
-        let read = || {
-            let memberships = memberships::of(&snapshot, owner, &self.dead_memberships)?;
-            let joined = memberships.iter().map(|found| found.id.clone().into());
-            let joined: Vec<_> = joined.map(|named| self.lists.place_of(owner.app, &named)).collect();
-            Ok((joined, recent::sessions(&snapshot, owner, query, memberships, look_up)?))
-        };
-        let found = read();
-        snapshot.finish()?;
-        let (mut depends_on, sessions) = self.noted(found)?;
-        let sessions: Arc<[RecentSession]> = sessions.into();
-        if is_whole.get() {
-            depends_on.append(&mut named_before.borrow_mut());
-            depends_on.push(self.lists.place_of_user(owner.app, &owner.user));
-            self.lists.keep(owner, query, Arc::clone(&sessions), depends_on, moment);
-        }
-        Ok(sessions)
-    }
-
     /// Reads what is kept of the messages to these chat groups, and returns a part of it for each incarnation.
     pub(super) fn traffic<T>(
         &self,
@@ -354,14 +310,6 @@ impl Reader {
 
     pub(super) fn apps(&self) -> Result<Vec<AppId>, StoreError> {
         listing::apps(&self.db)
-    }
-
-    pub(super) fn list_sessions(
-        &self,
-        app: AppId,
-        from: Option<&Cursor>,
-    ) -> Result<Part<(UserId, Conversation, Session)>, StoreError> {
-        self.noted(sessions::list(&self.db, app, from))
     }
 
     /// Lists owners without the cache, since listing all owners would evict those that are read often.

@@ -1,19 +1,28 @@
 //! Reads what a list of recent conversations is made of. The sessions with other users are found by an index, those of chat
 //! groups by the owner's memberships.
 
-use std::collections::HashMap;
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 use rusqlite::{Connection, params};
 
 use super::{
     error::attribute_damage,
     events::signed,
-    sessions::{COLUMNS, LookUp, pinned, read, shared},
+    memberships,
+    reader::Reader,
+    sessions::{COLUMNS, LookUp, list, one, pinned, read, shared},
     touches,
 };
 use crate::{
-    domain::{ChatGroupId, ChatGroupKind, Conversation, Owner, RecentSession, Session, keep_newest},
-    store::{Damaged, Membership, RecentQuery, StoreError},
+    domain::{
+        AppId, ChatGroupId, ChatGroupKind, Conversation, Owner, Presence, RecentSession, Session, UserId,
+        keep_newest,
+    },
+    store::{Cursor, Damaged, Membership, Part, RecentQuery, StoreError},
 };
 
 /// How many rows are read at most for each listed session, if users do not exist any more.
@@ -135,6 +144,54 @@ fn all_of_groups(db: &Connection, owner: &Owner) -> Result<HashMap<ChatGroupId, 
 fn recent_of(conversation: Conversation, session: Session) -> RecentSession {
     let Session { times, marks, .. } = session;
     RecentSession { conversation, last: times.last(), seen: times.seen(), pinned: marks.pinned }
+}
+
+impl Reader {
+    pub(super) fn sessions(&self, owner: &Owner, named: &[Conversation]) -> Result<Vec<Session>, StoreError> {
+        let read = named.iter().map(|named| one(&self.db, owner, named)).collect();
+        self.noted(attribute_damage(|| Damaged::Sessions(owner.clone()), read))
+    }
+
+    /// Reads the list of an owner, and keeps it in memory unless some of it is unreadable.
+    pub(super) fn recent(
+        &self,
+        owner: &Owner,
+        query: &RecentQuery,
+    ) -> Result<Arc<[RecentSession]>, StoreError> {
+        let moment = self.lists.moment();
+        let snapshot = self.db.unchecked_transaction()?;
+        let (named_before, is_whole) = (RefCell::new(Vec::new()), Cell::new(true));
+        let look_up = |named: &[Conversation]| {
+            let found = self.look_up(owner.app, Some(&owner.user), named)?;
+            named_before.borrow_mut().extend(named.iter().map(|named| self.lists.place_of(owner.app, named)));
+            is_whole.set(is_whole.get() && !found.contains(&Presence::Unreadable));
+            Ok(found)
+        };
+        let read = || {
+            let memberships = memberships::of(&snapshot, owner, &self.dead_memberships)?;
+            let joined = memberships.iter().map(|found| found.id.clone().into());
+            let joined: Vec<_> = joined.map(|named| self.lists.place_of(owner.app, &named)).collect();
+            Ok((joined, self::sessions(&snapshot, owner, query, memberships, look_up)?))
+        };
+        let found = read();
+        snapshot.finish()?;
+        let (mut depends_on, sessions) = self.noted(found)?;
+        let sessions: Arc<[RecentSession]> = sessions.into();
+        if is_whole.get() {
+            depends_on.append(&mut named_before.borrow_mut());
+            depends_on.push(self.lists.place_of_user(owner.app, &owner.user));
+            self.lists.keep(owner, query, Arc::clone(&sessions), depends_on, moment);
+        }
+        Ok(sessions)
+    }
+
+    pub(super) fn list_sessions(
+        &self,
+        app: AppId,
+        from: Option<&Cursor>,
+    ) -> Result<Part<(UserId, Conversation, Session)>, StoreError> {
+        self.noted(list(&self.db, app, from))
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{
     first_formats::{FORMAT_1, from_1_to_2},
     opening::{Opening, PreviousEnd},
     runs,
+    scrubbing::has_traces,
     upgrade::{self, OldSessions},
     wal::Log,
 };
@@ -38,6 +39,8 @@ pub(super) struct Opened {
     pub(super) opening: Opening,
     /// Whether the database is marked as in use. If it could not be written, the writer marks it later.
     pub(super) marked: bool,
+    /// Whether traces of erased content may be left in the files.
+    pub(super) has_traces: bool,
 }
 
 /// Opens or creates the database of these files; `create` is the number of buckets of a database that may be created. An
@@ -132,7 +135,8 @@ pub(super) fn open_with(
     }
     let buckets: u8 =
         connection.query_row("SELECT buckets FROM store", [], |row| row.get(0)).map_err(failed)?;
-    Ok(Opened { connection, unfilled, buckets, opening, marked })
+    let has_traces = has_traces(&connection).map_err(failed)?;
+    Ok(Opened { connection, unfilled, buckets, opening, marked, has_traces })
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {

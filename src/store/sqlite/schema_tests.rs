@@ -89,8 +89,9 @@ fn a_store_of_format_1_is_brought_up_to_date() {
     ))
     .unwrap();
     drop(old);
-    let (Opened { connection, unfilled, buckets, opening, marked }, _files) = opened(directory.path());
-    assert!(!unfilled && marked);
+    let (Opened { connection, unfilled, buckets, opening, marked, has_traces }, _files) =
+        opened(directory.path());
+    assert!(!unfilled && marked && !has_traces);
     assert_eq!(buckets, 64);
     assert_eq!(incarnation(&connection), "0123456789abcdef");
     assert!(opening.summary().to_string().contains("1 accounts, 0 owners"), "{opening:?}");

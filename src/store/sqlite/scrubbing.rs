@@ -12,6 +12,8 @@ use std::{
     path::Path,
 };
 
+use rusqlite::Connection;
+
 use super::batch::PAGE;
 
 /// The number of pages of one step.
@@ -77,6 +79,22 @@ impl Scrubber {
         self.next = (end < pages && pages < MAX_PAGES).then_some(end);
         Ok(())
     }
+}
+
+/// Records whether traces of erased content may be left in the files.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn note_traces(db: &Connection, are_left: bool) -> rusqlite::Result<()> {
+    db.execute("UPDATE store SET traces = ?1", [are_left.then_some(1)]).map(drop)
+}
+
+/// Checks whether traces of erased content may be left in the files.
+///
+/// # Errors
+/// Returns any SQLite error.
+pub(super) fn has_traces(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT traces IS NOT NULL FROM store", [], |row| row.get(0))
 }
 
 /// Returns the unused part between the list of rows and the rows themselves, if this is a page of a table.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        AppId, ChatGroupId, Conversation, KnownSessions, Owner, Presence, Session, SessionChanged,
+        AppId, ChatGroupId, Conversation, Delta, KnownSessions, Owner, Presence, Session, SessionChanged,
         SessionMarks, SessionTimes, Terms, UserId,
     },
     store::{Cursor, Damaged, Part, StoreError, Write, checksum::Column, recent::shown_incarnation},
@@ -91,16 +91,22 @@ pub(super) fn write(
     Ok(PAGE)
 }
 
-/// Applies a change of marks. Returns the approximate number of bytes written.
+/// Applies the changes of marks among these deltas. Returns the approximate number of bytes written.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the sessions of the owner.
-pub(super) fn apply(db: &Connection, owner: &Owner, change: &SessionChanged) -> Result<usize, StoreError> {
-    let apply = || {
+pub(super) fn apply(db: &Connection, owner: &Owner, deltas: &[Delta]) -> Result<usize, StoreError> {
+    let apply = |change: &SessionChanged| {
         let session = one(db, owner, &change.conversation)?;
         write(db, owner, &change.conversation, session.changed(change))
     };
-    attribute_damage(|| Damaged::Sessions(owner.clone()), apply())
+    let mut bytes = 0;
+    for delta in deltas {
+        if let Delta::SessionChanged(change) = delta {
+            bytes += attribute_damage(|| Damaged::Sessions(owner.clone()), apply(change))?;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Deletes the sessions of an owner. Returns the approximate number of bytes written.
@@ -122,19 +128,22 @@ pub(super) trait LookUp: Fn(&[Conversation]) -> Result<Vec<Presence>, StoreError
 
 impl<T: Fn(&[Conversation]) -> Result<Vec<Presence>, StoreError>> LookUp for T {}
 
-/// Reads what a write about sessions depends on.
+/// Reads what a write depends on, if it is about sessions.
 ///
 /// # Errors
 /// Returns [`StoreError::Damaged`], which names the damaged data.
-pub(super) fn known_to(rows: Rows<'_>, write: &Write) -> Result<KnownSessions, StoreError> {
+pub(super) fn known_to(rows: Rows<'_>, write: &Write) -> Result<Option<KnownSessions>, StoreError> {
     let Write { owner, edit, terms, .. } = write;
+    if !edit.is_about_sessions() {
+        return Ok(None);
+    }
     let look_up = |named: &[Conversation]| {
         let mut presences = named.iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
         rows.look_up(owner.app, Some(&owner.user), &mut presences)?;
         Ok(named.iter().map(|named| presences[named]).collect())
     };
     let named: Vec<Conversation> = edit.named().into_iter().cloned().collect();
-    known(rows.db, owner, terms, &named, look_up)
+    known(rows.db, owner, terms, &named, look_up).map(Some)
 }
 
 /// Reads what an edit about these sessions depends on.

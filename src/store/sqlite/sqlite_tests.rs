@@ -23,7 +23,7 @@ fn edit(store: &SqliteStore, user: &str, edit: Edit) -> Pending<'static, ()> {
     let write = Write::new(owner(user), edit, terms());
     let presences =
         write.edit.named().into_iter().map(|named| (named.clone(), Presence::Unreadable)).collect();
-    let made = store.queue(|slot| Job::Owner { write: Box::new(write), presences, slot });
+    let made = store.queue(|slot| Job::Owner { write: Box::new(write), presences, slot, unsettled: None });
     Box::pin(async { made.await.map(drop) })
 }
 
@@ -34,7 +34,7 @@ fn rename(store: &SqliteStore, user: &str, nick: String) -> Pending<'static, ()>
 fn edit_chat_group(store: &SqliteStore, id: &str, edit: ChatGroupEdit) -> Pending<'static, ()> {
     let id = ChatGroupId::parse(id).unwrap();
     let write = Box::new(ChatGroupWrite::new(AppId::new(1).unwrap(), id, edit, terms()));
-    let made = store.queue(|slot| Job::ChatGroup { write, slot });
+    let made = store.queue(|slot| Job::ChatGroup { write, slot, unsettled: None });
     Box::pin(async { made.await.map(drop) })
 }
 

@@ -1,17 +1,17 @@
 //! Touches: each reads the row that it concerns, and writes it only if a time rises. The times of chat groups are here, and
 //! sessions in `sessions.rs`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use rusqlite::{Connection, Row, params};
 
-use super::{batch::PAGE, error::attribute_damage, events::unsigned, sessions, sums};
+use super::{SqliteStore, batch::PAGE, error::attribute_damage, events::unsigned, job::Job, sessions, sums};
 use crate::{
     domain::{
         AppId, ChatGroup, ChatGroupId, ChatGroupTimes, ChatGroupTraffic, Conversation, LastMessage, Numbers,
-        Posting, SessionTimes, Touch,
+        Owner, Posting, Session, SessionTimes, Touch,
     },
-    store::{Damaged, StoreError, checksum::Column, guarded},
+    store::{Damaged, Pending, Recent, RecentQuery, StoreError, Touches, checksum::Column, guarded},
 };
 
 /// Divides touches by the data that they concern, so that damage to some of it does not affect touches of other data.
@@ -161,6 +161,56 @@ fn numbers(times: SessionTimes) -> (i64, i64) {
 /// Returns the beginning of a row's key, for its checksum.
 fn key(app: AppId, id: &str) -> [Column<'_>; 2] {
     [Column::Number(app.number().into()), Column::Text(id.as_bytes())]
+}
+
+impl Touches for SqliteStore {
+    fn touch(&self, touches: Vec<Touch>) -> Pending<'_, ()> {
+        let queued: Vec<_> = (divided(touches).into_iter())
+            .map(|(what, touches)| {
+                let unsettled = self.unsettled(touches.iter().map(|touch| touch.seen()).min());
+                self.queue(|slot| Job::Touch { what, touches, slot, unsettled })
+            })
+            .collect();
+        Box::pin(async {
+            let mut outcome = Ok(());
+            for raised in queued {
+                outcome = outcome.and(raised.await);
+            }
+            outcome
+        })
+    }
+
+    fn sessions(&self, owner: &Owner, named: Vec<Conversation>) -> Pending<'_, Vec<Session>> {
+        let owner = owner.clone();
+        self.readers.run(move |reader| reader.sessions(&owner, &named))
+    }
+
+    fn recent(&self, owner: &Owner, query: RecentQuery) -> Pending<'_, Recent> {
+        // This comes before the read, which includes everything that has been written by then.
+        let settled = self.shared.lists.settled(query.terms.now);
+        if !self.closed.load(Ordering::Acquire)
+            && let Some(found) = self.shared.lists.get(owner, &query)
+        {
+            return Box::pin(async move { Ok(Recent { sessions: found, settled }) });
+        }
+        let owner = owner.clone();
+        self.readers
+            .run(move |reader| reader.recent(&owner, &query).map(|sessions| Recent { sessions, settled }))
+    }
+
+    fn chat_group_times(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<SessionTimes>> {
+        self.readers.run(move |reader| reader.traffic(app, &lives, |kept, life| kept.times.of(life)))
+    }
+
+    fn post(&self, posting: Posting) -> Pending<'_, Option<Numbers>> {
+        let unsettled = self.unsettled(Some(posting.now));
+        let posting = Box::new(posting);
+        self.queue(|slot| Job::Post { posting, slot, unsettled })
+    }
+
+    fn last_messages(&self, app: AppId, lives: Vec<(ChatGroupId, u32)>) -> Pending<'_, Vec<LastMessage>> {
+        self.readers.run(move |reader| reader.traffic(app, &lives, ChatGroupTraffic::of))
+    }
 }
 
 #[cfg(test)]

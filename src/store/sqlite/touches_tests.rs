@@ -9,7 +9,7 @@ use crate::{
         SqliteStore,
         first_formats::{FORMAT_1, FORMAT_2},
         schema::{APPLICATION, FORMAT},
-        upgrade::FORMAT_3,
+        upgrade::{BACK_TO_FORMAT_5, FORMAT_3},
     },
     store::{Maintenance, Owners, RecentQuery, StoreConfig, Touches, Write},
     testing::block_on,
@@ -45,8 +45,8 @@ fn close(store: SqliteStore) {
 /// Returns the times of the owner's sessions with `peer`.
 async fn last(store: &SqliteStore, user: &str) -> Result<Vec<u64>, StoreError> {
     let query = RecentQuery { listed: 100, oldest: 1, terms: terms() };
-    let found = store.recent(&owner(user), query).await?;
-    Ok(found.into_iter().map(|session| session.last).collect())
+    let found = store.recent(&owner(user), query).await?.sessions;
+    Ok(found.iter().map(|session| session.last).collect())
 }
 
 async fn group_last(store: &SqliteStore, id: &str) -> Result<u64, StoreError> {
@@ -223,4 +223,37 @@ fn an_error_is_not_answered_before_the_other_touches_are_applied() {
         });
     }
     close(store);
+}
+
+#[test]
+fn a_store_of_format_5_with_a_damaged_table_of_sessions_is_opened() {
+    for is_damaged in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        close(open(directory.path()));
+        let file = directory.path().join("confold.db");
+        let db = Connection::open(&file).unwrap();
+        db.execute_batch("DROP INDEX session_new").unwrap();
+        db.execute_batch(BACK_TO_FORMAT_5).unwrap();
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'session'";
+        let root: u32 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        let root = root as usize;
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        drop(db);
+        if is_damaged {
+            let mut bytes = std::fs::read(&file).unwrap();
+            bytes[(root - 1) * 4_096..root * 4_096].fill(0);
+            std::fs::write(&file, bytes).unwrap();
+        }
+        let store = open(directory.path());
+        block_on(async {
+            store.touch(vec![peer("ann", 5), group("g", 6)]).await.unwrap();
+            assert_eq!(last(&store, "ann").await.unwrap(), [5]);
+            assert_eq!(group_last(&store, "g").await.unwrap(), 6);
+        });
+        close(store);
+        let db = Connection::open(&file).unwrap();
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'damaged_session'";
+        let left: i64 = db.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, i64::from(is_damaged));
+    }
 }

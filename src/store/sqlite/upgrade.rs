@@ -272,6 +272,8 @@ UPDATE store SET rewritten = 0;
 CREATE TABLE run(number INTEGER PRIMARY KEY,id,began,sum);
 -- The number up to which all events were removed; NULL after an upgrade until some are removed.
 ALTER TABLE store ADD removed;
+-- 1 while traces of erased content may be left in the files.
+ALTER TABLE store ADD traces;
 -- A disbanding uses up a number of events.
 ALTER TABLE app_event ADD event;
 ";
@@ -286,7 +288,7 @@ ALTER TABLE chat_group DROP COLUMN mute_all; ALTER TABLE chat_group DROP COLUMN 
 ALTER TABLE chat_group DROP COLUMN owner_at; ALTER TABLE chat_group DROP COLUMN owner_ms;
 ALTER TABLE chat_group DROP COLUMN owner_card; ALTER TABLE chat_group DROP COLUMN joined;
 ALTER TABLE chat_group_member DROP COLUMN ms; ALTER TABLE chat_group_member DROP COLUMN card;
-ALTER TABLE store DROP COLUMN removed; ALTER TABLE app_event DROP COLUMN event;
+ALTER TABLE store DROP COLUMN removed; ALTER TABLE store DROP COLUMN traces; ALTER TABLE app_event DROP COLUMN event;
 PRAGMA user_version = 5;
 ";
 

@@ -10,6 +10,7 @@ use super::{
     disbandings,
     error::{attribute_damage, committing},
     job::Job,
+    scrubbing::note_traces,
     trimming,
     writer::WriterThread,
 };
@@ -45,6 +46,10 @@ impl WriterThread {
                 && self.scrubber.step().is_ok();
             // Trying again at every batch would delay changes, for example while readers use the log.
             self.clean_after = (!cleaned).then_some(now + CLEAN_AGAIN_AFTER);
+            if cleaned && !self.scrubber.is_due() {
+                // If this fails, the files are swept again after the next startup.
+                let _ = note_traces(&self.db, false);
+            }
             if !queue.is_empty() {
                 break;
             }

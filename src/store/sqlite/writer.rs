@@ -87,7 +87,7 @@ impl Writer {
             head: None,
             retention: options.retention,
             renewals: 0,
-            has_erased: false,
+            has_erased: opened.has_traces,
             scrubber: Scrubber::open(&files.database),
             files,
             clean_after: None,
@@ -162,6 +162,7 @@ impl WriterThread {
         let guard = self.shared.alarm.guard("writing");
         // Take the log of an earlier process into account. If this fails, the first change will report the error.
         let _ = self.checkpoints.run(&self.db, "NOOP");
+        let _ = self.clean_up(&queue);
         let mut received = Vec::with_capacity(BATCH);
         let mut company = false;
         while queue.blocking_recv_many(&mut received, BATCH) > 0 {
