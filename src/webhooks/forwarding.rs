@@ -12,6 +12,8 @@ use crate::{address::Address, resolver};
 const WITHIN: Duration = Duration::from_millis(1_800);
 /// How many webhooks are sent on at once. Each occupies a thread.
 const CONCURRENT: usize = 256;
+/// The memory of a connection, in each direction.
+const BUFFER_BYTES: usize = 16 << 10;
 /// How much of an answer is read.
 const ANSWER_BYTES: u64 = 1 << 20;
 
@@ -53,6 +55,8 @@ impl Default for Forwarder {
             .max_redirects_will_error(false)
             .max_idle_connections(CONCURRENT)
             .max_idle_connections_per_host(CONCURRENT)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
             .timeout_global(Some(WITHIN))
             .build();
         Forwarder { agent: resolver::agent(config), room: Arc::new(Semaphore::new(CONCURRENT)) }

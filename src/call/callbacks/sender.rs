@@ -49,9 +49,10 @@ impl<'a> Sender<'a> {
         }
     }
 
-    /// Returns the app and its settings, if the secret is right. An unknown app takes as long as a wrong secret.
+    /// Returns the app and its settings, if the secret is right and the app is not disabled. An unknown app takes as long as a
+    /// wrong secret.
     pub(super) fn admitted<'b>(&self, access: &'b Access) -> Option<(&'b App, &'b Callback)> {
-        let app = self.app.and_then(|app| access.gate.apps().get(app));
+        let app = self.app.and_then(|app| access.gate.apps().get(app)).filter(|app| !app.disabled);
         let found = app.and_then(|app| Some((app, app.callback.as_deref()?)));
         let none = Token::new("");
         let is_right = found.map_or(&none, |(_, callback)| &callback.secret).is(&self.secret);

@@ -260,8 +260,10 @@ fn the_secret_may_stand_in_the_path_or_in_the_query() {
         .raw(format!("GET /callback/{APP}/{SECRET} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())
         .unwrap();
     assert_eq!((got.status, got.headers["allow"].as_str()), (405, "POST"));
-    let mut none = Hooks::of(page_app());
-    assert_eq!(none.client.post(&target(C2C, ""), "{}").unwrap().status, 404);
+    for app in [page_app(), App { disabled: true, ..app_with(callback()) }] {
+        let mut none = Hooks::of(app);
+        assert_eq!(none.client.post(&target(C2C, ""), "{}").unwrap().status, 404);
+    }
 }
 
 #[test]
