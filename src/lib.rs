@@ -49,6 +49,7 @@ pub mod secret_file;
 pub mod secret_word;
 pub mod text_file;
 pub mod unfinished;
+pub mod vendor_sign;
 pub mod written_path;
 
 pub mod cli;

@@ -114,6 +114,9 @@ lines! {
     REQUEST_REFUSED: INFO "refused request";
     FURTHER_FAILED_CALLS: INFO "further failed calls";
     INTERCHANGE: INFO "interchange";
+    CALLBACK: DEBUG "callback";
+    CALLBACK_FAILED_IN_STORE: ERROR "the store failed under a webhook that was received";
+    CALLBACK_NOT_FORWARDED: WARN "a webhook was not answered where it is forwarded to";
     FEED_OPENED: INFO "feed opened";
     FEED_POLLED: DEBUG "feed polled";
     FEED_BROKE_OFF: ERROR "a feed broke off";

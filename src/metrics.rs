@@ -4,6 +4,7 @@
 //! commands and codes.
 
 mod apps;
+mod callbacks;
 mod connections;
 mod exposition;
 mod latency;
@@ -26,7 +27,7 @@ pub use connections::ConnectionCounts;
 pub use operations::{CertificateCounts, Operations};
 pub use process::Process;
 
-use self::{exposition::Exposition, latency::Latency};
+use self::{callbacks::Callbacks, exposition::Exposition, latency::Latency};
 use crate::{
     api::{Absent, Command},
     auth::PreviousUse,
@@ -53,6 +54,8 @@ pub struct Metrics {
     transfers: Mutex<BTreeMap<(&'static str, u32), u64>>,
     /// Requests to the controls, by path and by the status of the response.
     controls: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    /// Received webhooks.
+    callbacks: Callbacks,
     operations: Arc<Operations>,
 }
 
@@ -102,6 +105,7 @@ impl Default for Metrics {
             absent: Box::new(std::array::from_fn(none)),
             transfers: Mutex::default(),
             controls: Mutex::default(),
+            callbacks: Callbacks::default(),
             operations: Arc::default(),
         }
     }
@@ -138,6 +142,11 @@ impl Metrics {
     pub fn transfer(&self, task: &'static str, code: Code) {
         let mut transfers = self.transfers.lock().unwrap_or_else(PoisonError::into_inner);
         *transfers.entry((task, code.number())).or_default() += 1;
+    }
+
+    /// Counts a received webhook by its kind and what became of it.
+    pub fn callback(&self, event: &str, result: &'static str) {
+        self.callbacks.count(event, result);
     }
 
     /// Counts a request to the controls, by its path below `/_dev/`.
@@ -206,6 +215,7 @@ impl Metrics {
         );
         apps::render(now, &mut out);
         store::render(now.store, &mut out);
+        self.callbacks.render(&mut out);
         webhooks::render(&now.webhooks, &mut out);
         self.operations.render(&mut out);
         now.process.render(&mut out);

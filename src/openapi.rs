@@ -196,6 +196,10 @@ fn described(route: &Route) -> Value {
                 })
                 .collect();
         }
+        Admits::Senders => {
+            operation["tags"] = json!(["callback"]);
+            parameters = segments(route.path);
+        }
         Admits::Testers => {
             operation["tags"] = json!(["_dev"]);
             operation["security"] = json!([{}, { "token": [] }]);
@@ -218,6 +222,9 @@ fn described(route: &Route) -> Value {
                 json!({ "type": "string", "description": "Lines in the format of docs/interchange.md." });
             operation["requestBody"] = json!({ "content": { "text/plain": { "schema": lines } } });
         }
+        Takes::AnyObject => {
+            operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": { "type": "object" } } } });
+        }
         Takes::Object(required, fields, schemas) => {
             let required: Vec<&str> = fields[..required].iter().map(|field| field.name).collect();
             let properties: Map<_, _> = (fields.iter().zip(schemas))
@@ -235,6 +242,14 @@ fn described(route: &Route) -> Value {
     let answers = route.answers.iter().map(|(status, reply)| (status.to_string(), answer(*reply)));
     operation["responses"] = Value::Object(answers.collect());
     operation
+}
+
+/// Describes the segments of a path that stand for any text.
+fn segments(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    let described =
+        |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    names.map(described).collect()
 }
 
 /// Parses a schema from the table of routes.

@@ -1,15 +1,20 @@
 //! The table of all paths that are not commands: methods, access, handlers and descriptions. Dispatch, refusals and
 //! `/openapi.json` use it.
 
+mod callback;
 mod feed;
 pub(crate) mod field;
 mod handlers;
 mod route;
 
+pub(crate) use callback::CALLBACK_PATH;
 pub(crate) use handlers::{Admits, Control, Handler, WebhookTask};
 pub(crate) use route::{Property, Reply, Route, Takes};
 
-use self::feed::FEED;
+use self::{
+    callback::{CALLBACK, CALLBACK_BY_QUERY},
+    feed::FEED,
+};
 use crate::{api::OWNER, controls::FaultRule};
 
 /// The prefix of the paths of all controls.
@@ -161,6 +166,8 @@ pub(crate) const ROUTES: &[Route] = &[
         "Send everything that is waiting at once",
     ),
     FEED,
+    CALLBACK,
+    CALLBACK_BY_QUERY,
     control(
         ("GET", "/_dev/journal"),
         Control::Journal,
@@ -244,6 +251,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Returns the routes at a path, one for each method.
 pub(crate) fn at(path: &str) -> impl Iterator<Item = &'static Route> {
+    let path = callback::template(path).unwrap_or(path);
     ROUTES.iter().filter(move |route| route.path == path)
 }
 

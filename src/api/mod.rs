@@ -46,6 +46,7 @@ mod search;
 mod search_contact_group;
 mod sendmsg;
 mod sentences;
+mod service;
 mod shapes;
 mod state;
 mod top;
@@ -53,9 +54,6 @@ mod undo;
 mod update_contact_group;
 
 use std::{future::Future, pin::Pin, sync::Arc};
-
-use serde::Serialize;
-use tokio::sync::Semaphore;
 
 pub use absent::Absent;
 pub use codes::flaw_code;
@@ -67,19 +65,19 @@ pub use error::Error;
 pub use refused::RefusedItems;
 pub use route::{Command, Family};
 pub use sentences::ReplyText;
+use serde::Serialize;
+pub use service::Service;
 pub use state::{Asked, IDEMPOTENCY_KEY, REPLAYED, STATE};
 
 use self::error::of_owner;
 use crate::{
     auth::{App, Edition},
-    clock::Clock,
     domain::{
         ChatGroupEdit, ChatGroupId, ChatGroupOutcome, Edit, Organizer, Outcome, Owner, OwnerState, Rejection,
         Terms, UserId,
     },
     store::{
-        CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, Store, StoreError, WantedEvents,
-        Write,
+        CallContext, ChatGroupWrite, Followed, Pending, Place, PlaceSlot, StoreError, WantedEvents, Write,
     },
     wire::{Envelope, Fault, Fields},
 };
@@ -87,28 +85,6 @@ use crate::{
 /// The header of a call of which nothing is kept; its value is 1. An answer to such a call repeats it, because another
 /// server would ignore the header and make the change.
 pub const DRY_RUN: &str = "x-confold-dry-run";
-
-/// What every command needs to run.
-#[derive(Clone)]
-pub struct Service {
-    /// Holds accounts, chat groups and everything that owners organized.
-    pub store: Arc<dyn Store>,
-    /// The source of the current time.
-    pub clock: Clock,
-    /// Limits how many undos run at once.
-    undos: Arc<Semaphore>,
-}
-
-/// How many undos run at once. Others wait for their turn within the time limit of a call.
-const UNDOS: usize = 4;
-
-impl Service {
-    /// Creates the commands for the data in this store.
-    #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Clock) -> Service {
-        Service { store, clock, undos: Arc::new(Semaphore::new(UNDOS)) }
-    }
-}
 
 /// One call that was authenticated and admitted.
 #[derive(Clone, Copy)]
@@ -313,14 +289,7 @@ impl Call<'_> {
 
     /// Copies the app's current terms, because an edit may outlive both the call and the configuration.
     fn terms(&self) -> Terms {
-        let App { limits, directory, membership, admins, .. } = self.app;
-        Terms {
-            limits: *limits,
-            directory: *directory,
-            membership: *membership,
-            admins: Arc::clone(admins),
-            now: self.service.clock.now(),
-        }
+        self.service.terms(self.app)
     }
 
     /// Refuses what the app's edition does not include (decision 13). Commands call this after reading

@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt, net::IpAddr, sync::Arc};
 
 use subtle::ConstantTimeEq;
 
+use super::callback::Callback;
 use crate::{
     domain::{AppId, DirectoryMode, DirectoryRules, Limits, MembershipMode, RecentRules, UnixSeconds},
     secret_word::{self, SecretWordError},
@@ -211,6 +212,8 @@ pub struct App {
     pub feed_token: Option<Token>,
     /// How many signatures of one identifier and source may fail per minute (70050 beyond that); `None` for no limit.
     pub failed_signatures: Option<u32>,
+    /// How the app receives webhooks; `None` if it does not.
+    pub callback: Option<Arc<Callback>>,
 }
 
 impl App {
@@ -253,6 +256,7 @@ impl App {
             calls_per_second: None,
             feed_token: None,
             failed_signatures: Some(60),
+            callback: None,
         }
     }
 

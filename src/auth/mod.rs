@@ -2,6 +2,7 @@
 //! does not depend on HTTP, the store or a clock; the time is an argument.
 
 mod apps;
+mod callback;
 mod failures;
 mod gate;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub use apps::{
     App, Apps, CallRates, Edition, Extensions, Generation, MessageMode, Network, PAGE_KEY, PreviousKey,
     SAMPLE_KEY, SecretKey, Token,
 };
+pub use callback::{Callback, SignRefusal, SigningToken};
 pub use gate::{Caller, Credentials, Gate};
 pub use refusal::{LookAlike, Refusal};
 pub use rotation::PreviousUse;

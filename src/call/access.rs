@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     api::{Absent, Command, Error, Family},
-    auth::{Apps, Caller, Credentials, Gate},
+    auth::{Apps, Callback, Caller, Credentials, Gate},
     domain::{AppId, UnixSeconds},
     excerpt::{self, quoted},
+    masking,
     metrics::CallsOfApps,
     webhooks::Webhooks,
 };
@@ -55,6 +56,7 @@ pub(super) fn command_at(path: &str) -> Result<Command, Error> {
 /// Returns a path for display, shortened if it is long. It is cut where a query that is not separated by a question
 /// mark may begin, because a signature must never be shown.
 pub(super) fn shown(path: &str) -> String {
+    let path = masking::path(path);
     let path = path.split(['&', '?', '=', ';']).next().unwrap_or_default();
     excerpt::plain(path).to_string()
 }
@@ -99,6 +101,11 @@ impl Access {
             webhooks.warn_of_limit(caller.app.id, command, calls, limit);
         }
         Ok(caller)
+    }
+
+    /// Counts a webhook that an app receives. Returns false when the app's limit of this second is reached.
+    pub(super) fn take_callback(&self, app: AppId, callback: &Callback, head: &Head<'_>) -> bool {
+        self.rates.take_callback(app, callback.calls_per_second, head.started)
     }
 
     /// Admits an administrator as the caller of a service.

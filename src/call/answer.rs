@@ -182,6 +182,15 @@ impl Answer {
         Answer::json_with(status, Envelope::fail(None, code, said)).refusing()
     }
 
+    /// Creates an answer that another server has made.
+    pub(super) fn forwarded(content_type: Option<String>, body: Vec<u8>) -> Answer {
+        let answer = Answer::json_with(Status::Ok, body);
+        match content_type {
+            Some(content_type) => answer.with("content-type", content_type),
+            None => answer,
+        }
+    }
+
     /// Creates an answer from static JSON.
     pub(super) fn fixed_json(text: &'static str) -> Answer {
         Answer::new(Status::Ok, JSON, Content::Fixed(text.as_bytes()))

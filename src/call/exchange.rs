@@ -22,13 +22,15 @@ pub trait Observer: Send + Sync {
 
 /// What a request called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum Subject<'a> {
     /// A command; `None` when the path does not name one.
     Call(Option<Command>),
     /// An import, check or export of lines, by its name.
     Transfer(&'static str),
     /// A control, by its path below `/_dev/`, and the status of its answer.
     Control(&'static str, u16),
+    /// A webhook that an app receives: its kind, as its sender wrote it, and what became of it.
+    Callback(&'a str, &'static str),
     /// Unknown, because the server had no room for the request.
     NoRoom,
 }
@@ -39,7 +41,7 @@ pub struct Exchange<'a> {
     /// The head of the request.
     pub head: &'a Head<'a>,
     /// What the request called.
-    pub subject: Subject,
+    pub subject: Subject<'a>,
     /// The app, when the caller was admitted.
     pub app: Option<AppId>,
     /// The counters of calls per app.

@@ -35,6 +35,8 @@ pub enum Header {
     Authorization,
     /// How the body is compressed.
     ContentEncoding,
+    /// The media type of the body.
+    ContentType,
     /// Whether nothing that the call changes is to be kept.
     DryRun,
     /// The state that the owner must have.

@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod body;
+mod callbacks;
 mod controls;
 mod encoding;
 mod exchange;

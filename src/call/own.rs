@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Answer, EXTENSION_HEADERS, Status},
-    controls, extensions, feed_requests,
+    callbacks, controls, extensions, feed_requests,
     head::{Body, Head, Header},
     health,
     id::Id,
@@ -47,7 +47,9 @@ pub(super) async fn answer(
 /// Refuses requests of web pages where they are not allowed. Signatures and tokens are checked later, by the handlers.
 fn admit(state: &State, head: &Head<'_>, admits: Admits) -> Result<(), String> {
     match admits {
-        Admits::Everybody | Admits::Administrators | Admits::Readers | Admits::Testers => Ok(()),
+        Admits::Everybody | Admits::Administrators | Admits::Readers | Admits::Testers | Admits::Senders => {
+            Ok(())
+        }
         Admits::Programs => origin::check_page(head.headers).and_then(|()| state.hosts.check(head)),
     }
 }
@@ -66,6 +68,7 @@ async fn run(state: &State, head: &Head<'_>, body: &mut Body<'_>, id: &Id<'_>, r
         Handler::Import => transfer::answer(state, Transfer::IMPORT, head, body, id).await,
         Handler::Webhook(task) => webhooks::answer(state, task, head, id).await,
         Handler::Feed => feed_requests::answer(state, head, id).await,
+        Handler::Callback => callbacks::answer(state, head, body, id).await,
         Handler::Control(_) => controls::answer(state, head, body, id).await,
     }
 }

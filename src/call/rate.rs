@@ -50,6 +50,8 @@ struct Windows {
     commands: [AtomicU64; Command::ALL.len()],
     /// All commands together.
     app: AtomicU64,
+    /// Received webhooks.
+    callbacks: AtomicU64,
     /// The second from which the next warning about a command is allowed, and the same for the app's own limit.
     warn_from: AtomicU64,
     warn_of_app_from: AtomicU64,
@@ -107,6 +109,16 @@ impl Rates {
     }
 }
 
+impl Rates {
+    /// Counts one received webhook at `elapsed` of the monotonic clock. Returns false when the limit of this second is
+    /// reached. Webhooks do not count as calls.
+    pub(super) fn take_callback(&self, app: AppId, limit: Option<u32>, elapsed: Duration) -> bool {
+        let windows = self.windows.get(&app);
+        let Some((limit, windows)) = limit.zip(windows) else { return true };
+        count(&windows.callbacks, limit, elapsed).is_some()
+    }
+}
+
 impl Windows {
     /// Checks whether this call is the one that reaches 80 % of a limit, and whether a warning is allowed now.
     fn is_near_limit(&self, near: &NearLimit, second: u64) -> bool {
@@ -124,6 +136,7 @@ impl Default for Windows {
         Windows {
             commands: std::array::from_fn(|_| AtomicU64::new(0)),
             app: AtomicU64::new(0),
+            callbacks: AtomicU64::new(0),
             warn_from: AtomicU64::new(0),
             warn_of_app_from: AtomicU64::new(0),
         }

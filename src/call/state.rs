@@ -22,7 +22,7 @@ use crate::{
     controls::Controls,
     metrics::{ConnectionCounts, Metrics, Now, Process},
     traces::Traces,
-    webhooks::Webhooks,
+    webhooks::{Forwarder, Webhooks},
 };
 
 /// The name of the import and export service, as used in an app's list of services.
@@ -96,6 +96,8 @@ pub(super) struct State {
     pub(super) hosts: AllowedHosts,
     pub(super) published_keys: bool,
     pub(super) webhooks: Option<Arc<Webhooks>>,
+    /// Sends received webhooks on to other servers.
+    pub(super) forwarder: Forwarder,
     pub(super) controls: Option<Arc<Controls>>,
     metrics: Option<Arc<Metrics>>,
     connections: OnceLock<AskConnections>,
@@ -125,6 +127,7 @@ impl State {
             hosts,
             published_keys,
             webhooks,
+            forwarder: Forwarder::default(),
             controls,
             metrics,
             connections: OnceLock::new(),

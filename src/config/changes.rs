@@ -1,6 +1,6 @@
 //! The differences between the apps of two configurations, by the names of their settings and without any secret.
 
-use super::Setting;
+use super::{Setting, read_callback::CALLBACK};
 use crate::{
     auth::{App, PreviousKey},
     domain::AppId,
@@ -36,7 +36,9 @@ impl AppSettings {
                 changes.added.push(app.id);
                 continue;
             };
-            let names = differences(before.settings_of(app.id), self.settings_of(app.id), old, app);
+            let mut names = differences(before.settings_of(app.id), self.settings_of(app.id), old, app);
+            // The settings of a callback are in a table of their own, and its secrets look the same after a change.
+            names.extend((old.callback != app.callback).then_some(CALLBACK));
             if !names.is_empty() {
                 changes.changed.push((app.id, names));
             }

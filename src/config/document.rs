@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{app_keys, environment_name, given::Given, key::Key, server_keys, webhook_keys};
+use super::{app_keys, callback_keys, environment_name, given::Given, key::Key, server_keys, webhook_keys};
 
 const WRITTEN: &str = "writing to a string cannot fail";
 
@@ -145,7 +145,13 @@ folder keeps its mode; the log contains a warning if other users can enter it. T
         "\nSet one of `key`, `key_file` or `key_env`. Without a key, every call for the app is refused with error \
          70016, because no signature can be verified. During a rotation, set one of `previous_key`, \
          `previous_key_file` or `previous_key_env` as well, together with `previous_key_until`.\n\n\
-         ## A webhook of an app: `[[app.webhook]]`\n\n\
+         ## Webhooks that an app receives: `[app.callback]`\n\n\
+         With this table, the app receives the webhooks of Tencent Chat. [callbacks.md](callbacks.md) explains it. Set one of \
+         `secret` and `secret_file`.\n\n",
+    );
+    table(&mut text, callback_keys());
+    text.push_str(
+        "\n## A webhook of an app: `[[app.webhook]]`\n\n\
          Write any number of these tables after the settings of the app. [webhooks.md](webhooks.md) explains them. They are \
          read again on SIGHUP.\n\n",
     );
@@ -195,6 +201,10 @@ pub fn example() -> String {
             _ => None,
         };
         entry(&mut text, key.name, key, shown);
+    }
+    text.push_str("# With this table, the app receives the webhooks of Tencent Chat. It needs a secret.\n# [app.callback]\n\n");
+    for key in callback_keys() {
+        entry(&mut text, key.name, key, None);
     }
     text.push_str("# Write one such table per webhook of the app.\n[[app.webhook]]\n\n");
     for key in webhook_keys() {

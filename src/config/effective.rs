@@ -18,9 +18,15 @@ pub(super) fn effective(loaded: &LoadedConfig) -> String {
         }
         line(&mut text, name, setting);
     }
-    for (app, webhooks) in loaded.apps.iter().zip(&loaded.webhooks) {
+    for ((app, callback), webhooks) in loaded.apps.iter().zip(&loaded.callbacks).zip(&loaded.webhooks) {
         text.push_str("\n[[app]]\n");
         for setting in app {
+            line(&mut text, setting.name, setting);
+        }
+        if !callback.is_empty() {
+            text.push_str("\n[app.callback]\n");
+        }
+        for setting in callback {
             line(&mut text, setting.name, setting);
         }
         for webhook in webhooks {

@@ -1,11 +1,12 @@
 //! The configuration of `confold serve`. Flags override the environment, which overrides the file.
 //!
-//! Three tables define all keys (`server_keys.rs`, `app_keys.rs`, `webhook_keys.rs`). Parsing, error messages, flags, the names of environment
+//! Four tables define all keys (`server_keys.rs`, `app_keys.rs`, `callback_keys.rs`, `webhook_keys.rs`). Parsing, error messages, flags, the names of environment
 //! variables, `docs/configuration.md` and the annotated example are all derived from them. The settings of apps are
 //! in the file only, except that keys of apps may be in files of their own or in the environment.
 
 mod app_keys;
 mod app_secrets;
+mod callback_keys;
 mod changes;
 mod document;
 mod effective;
@@ -15,6 +16,7 @@ mod key;
 mod rates;
 mod read;
 mod read_app;
+mod read_callback;
 mod read_webhook;
 mod reading;
 mod restrict;
@@ -27,6 +29,7 @@ mod webhook_keys;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use app_keys::app_keys;
+pub use callback_keys::callback_keys;
 pub use changes::{AppSettings, Changes};
 pub use document::{example, reference};
 pub use key::environment_name;
@@ -95,6 +98,8 @@ pub struct LoadedConfig {
     pub settings: Vec<Setting>,
     /// The effective settings of each app, without those that have no value.
     pub apps: Vec<Vec<Setting>>,
+    /// The effective settings of the webhooks that each app receives; empty if it receives none.
+    pub callbacks: Vec<Vec<Setting>>,
     /// The effective settings of the webhooks of each app.
     pub webhooks: Vec<Vec<Vec<Setting>>>,
     /// Settings that are valid, but probably not intended.

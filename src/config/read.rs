@@ -112,6 +112,7 @@ fn read_with(sources: &Sources, files: Option<UnixSeconds>) -> Result<LoadedConf
         Some(config) if reading.problems.is_empty() => Ok(LoadedConfig {
             config,
             settings,
+            callbacks: read_apps.iter().map(|app| app.callback_settings.clone()).collect(),
             webhooks: read_apps.iter().map(|app| app.webhooks.settings.clone()).collect(),
             apps: read_apps.into_iter().map(|app| app.settings).collect(),
             warnings: reading.warnings,

@@ -7,6 +7,7 @@ use super::{
     app_keys::AppDraft,
     app_secrets::{FEED_TOKEN, KEY, PREVIOUS},
     given::Given,
+    read_callback::CALLBACK,
     read_webhook::{ReadWebhooks, WEBHOOK},
     reading::{Reading, Table},
     restrict::{RefusedApp, RefusedApps},
@@ -23,6 +24,8 @@ pub(super) struct ReadApp {
     pub(super) settings: Vec<Setting>,
     /// The keys whose intended value is unclear, because of a mistake in the table.
     pub(super) unclear: Vec<&'static str>,
+    /// The effective settings of the webhooks that it receives.
+    pub(super) callback_settings: Vec<Setting>,
     /// Its webhooks.
     pub(super) webhooks: ReadWebhooks,
 }
@@ -32,15 +35,19 @@ impl<'a> Reading<'a> {
     pub(super) fn app(&mut self, (at, table): &Table<'a>, sources: &Sources) -> ReadApp {
         let mut draft = AppDraft::new();
         let mut settings = Reading::defaults(app_keys(), &mut draft);
-        let (mut unclear, mut strange, mut webhooks) = (Vec::new(), false, Vec::new());
+        let (mut unclear, mut strange, mut webhooks, mut callback) = (Vec::new(), false, Vec::new(), None);
         for (name, value) in *table {
             let (at, full): (usize, &str) = (name.span().start, name.get_ref());
             if full == WEBHOOK {
                 webhooks = self.webhook_tables(at, value.get_ref());
                 continue;
             }
+            if full == CALLBACK {
+                callback = Some((at, value.get_ref()));
+                continue;
+            }
             let Some(key) = app_keys().iter().find(|key| key.name == full) else {
-                let known = app_keys().iter().map(|key| key.name).chain([WEBHOOK]);
+                let known = app_keys().iter().map(|key| key.name).chain([CALLBACK, WEBHOOK]);
                 self.unknown(at, "app.", full, known, false);
                 strange = true;
                 continue;
@@ -52,7 +59,8 @@ impl<'a> Reading<'a> {
         }
         if strange {
             // The unknown key may be a misspelling of any key that is absent.
-            let absent = app_keys().iter().map(|key| key.name).filter(|name| !table.contains_key(*name));
+            let names = app_keys().iter().map(|key| key.name).chain([CALLBACK]);
+            let absent = names.filter(|name| !table.contains_key(*name));
             unclear.extend(absent);
         }
         settings.retain(|setting| setting.origin != Origin::Default || !setting.value.is_empty());
@@ -60,7 +68,8 @@ impl<'a> Reading<'a> {
             if !table.iter().any(|(name, _)| name.get_ref() == "id") {
                 self.problem(*at, "the app has no id");
             }
-            return ReadApp { at: *at, app: None, settings, unclear, webhooks: ReadWebhooks::default() };
+            let (callback_settings, webhooks) = (Vec::new(), ReadWebhooks::default());
+            return ReadApp { at: *at, app: None, settings, unclear, callback_settings, webhooks };
         };
         let before = self.problems.len();
         let key = self.key(*at, id, KEY, &draft.key, sources);
@@ -96,12 +105,19 @@ impl<'a> Reading<'a> {
             self.warnings.push(log_lines::APP_WITHOUT_ADMIN.found([&id]));
         }
         let membership = draft.membership.unwrap_or(draft.app.membership);
+        let before = self.problems.len();
+        let (callback, callback_settings) = match callback {
+            Some((at, value)) => self.callback(at, id, value),
+            None => (None, Vec::new()),
+        };
+        self.note_clarity(&mut unclear, CALLBACK, callback.is_none(), before);
         let webhooks = self.webhooks(id, &webhooks);
         ReadApp {
             at: *at,
-            app: Some(App { id, key, previous_key, membership, feed_token, ..draft.app }),
+            app: Some(App { id, key, previous_key, membership, feed_token, callback, ..draft.app }),
             settings,
             unclear,
+            callback_settings,
             webhooks,
         }
     }

@@ -80,9 +80,10 @@ impl<'a> Reading<'a> {
                 self.problem(*at, format!("a webhook of app {app} has no {key}"));
             }
         }
-        let secret = self.place(*at, app, "secret", draft.secret, Secret::parse);
-        let previous = self.place(*at, app, "previous_secret", draft.previous_secret, Secret::parse);
-        let token = self.place(*at, app, "token", draft.token, Token::parse);
+        let of = format!("a webhook of app {app}");
+        let secret = self.place(*at, &of, "secret", draft.secret, Secret::parse);
+        let previous = self.place(*at, &of, "previous_secret", draft.previous_secret, Secret::parse);
+        let token = self.place(*at, &of, "token", draft.token, Token::parse);
         let authorities = self.authorities(*at, app, draft.ca_file.as_deref(), draft.url.as_ref());
         let (name, url) = (draft.name?, draft.url?);
         if secret.is_none() && token.is_none() {
@@ -120,11 +121,11 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Reads a secret from its place.
-    fn place<T>(
+    /// Reads a secret from its place. `of` says whose secret it is.
+    pub(super) fn place<T>(
         &mut self,
         at: usize,
-        app: AppId,
+        of: &str,
         name: &str,
         place: Place<T>,
         parse: fn(&str) -> Result<T, String>,
@@ -143,7 +144,7 @@ impl<'a> Reading<'a> {
             },
             Place { inline: None, file: None } => return None,
         };
-        self.problem(at, format!("a webhook of app {app}: {said}"));
+        self.problem(at, format!("{of}: {said}"));
         None
     }
 

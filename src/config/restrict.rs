@@ -6,9 +6,9 @@
 //! Where the file is unclear – a value is invalid, or absent next to an unknown key that may be its misspelling – the
 //! running value stays.
 
-use super::app_keys;
+use super::{app_keys, read_callback::CALLBACK};
 use crate::{
-    auth::{App, Network, PreviousKey, SecretKey},
+    auth::{App, Callback, Network, PreviousKey, SecretKey},
     domain::AppId,
     excerpt::quoted,
 };
@@ -62,6 +62,7 @@ impl RefusedApps {
             found.unclear = app_keys()
                 .iter()
                 .map(|key| key.name)
+                .chain([CALLBACK])
                 .filter(|name| admins_unclear || *name != "admins")
                 .collect();
         }
@@ -99,6 +100,11 @@ impl RefusedApp {
             next.feed_token.clone_from(&file.feed_token);
             let what = if file.feed_token.is_some() { "replaced" } else { "removed" };
             taken.push(format!("its feed token is {what}"));
+        }
+        if self.is_clear(CALLBACK)
+            && let Some(now) = &running.callback
+        {
+            taken.extend(restrict_callback(&mut next.callback, now, file.callback.as_deref()));
         }
         if self.is_clear("denied") {
             for denied in file.denied.iter().filter(|denied| !running.denied.contains(denied)) {
@@ -142,6 +148,34 @@ fn restrict_key(running: &mut Option<SecretKey>, file: Option<&SecretKey>) -> Op
     }
     *running = file.cloned();
     Some(if file.is_some() { "its key is replaced" } else { "its key is removed" })
+}
+
+/// Takes rights away from those who send webhooks to an app, and describes what was taken. Replacing the secret or the token
+/// grants no right, because the new one does the same.
+fn restrict_callback(
+    next: &mut Option<Arc<Callback>>,
+    running: &Arc<Callback>,
+    file: Option<&Callback>,
+) -> Vec<String> {
+    let Some(file) = file else {
+        *next = None;
+        return vec!["it receives no webhooks any more".to_owned()];
+    };
+    let (mut callback, mut taken) = (Callback::clone(running), Vec::new());
+    if callback.secret != file.secret {
+        callback.secret = file.secret.clone();
+        taken.push("its callback secret is replaced".to_owned());
+    }
+    if file.token.is_some() && callback.token != file.token {
+        callback.token.clone_from(&file.token);
+        taken.push("the token of its callback is replaced".to_owned());
+    }
+    if callback.membership && !file.membership {
+        callback.membership = false;
+        taken.push("its callback does not change memberships any more".to_owned());
+    }
+    *next = Some(Arc::new(callback));
+    taken
 }
 
 /// Returns the file's previous key if the server accepts that key already, as its current key or as its previous one

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::auth::{Apps, Credentials, Gate, Identifier, usersig};
+use crate::auth::{Apps, Callback, Credentials, Gate, Identifier, SigningToken, Token, usersig};
 
 const NOW: u64 = 1_700_000_000;
 
@@ -50,6 +50,41 @@ fn unclear_settings_keep_their_running_value() {
     let (next, said) = restrict(&running, &file(twice, true));
     assert_eq!((next[0].admins.to_vec(), next[0].disabled), (vec!["ann".to_owned()], false));
     assert_eq!(said, ["app 1: the administrator \"bob\" is removed"]);
+}
+
+#[test]
+fn callbacks_lose_rights_but_get_none() {
+    let callback = |secret: &str, token: Option<&str>, membership| {
+        Arc::new(Callback {
+            secret: Token::new(secret),
+            token: token.map(SigningToken::new),
+            membership,
+            forward: None,
+            body_bytes: 1,
+            calls_per_second: None,
+        })
+    };
+    let with = |callback| App { callback, ..app(1, &["ann"]) };
+    let (plain, full) = (callback("old", None, false), callback("old", Some("t"), true));
+    for (running, file_has, expected, said) in [
+        (Some(&full), Some(&full), Some(full.clone()), 0),
+        (Some(&full), None, None, 1),
+        (None, Some(&full), None, 0),
+        (Some(&plain), Some(&full), Some(callback("old", Some("t"), false)), 1),
+        (Some(&full), Some(&plain), Some(callback("old", Some("t"), false)), 1),
+        (Some(&full), Some(&callback("new", Some("u"), true)), Some(callback("new", Some("u"), true)), 2),
+    ] {
+        let (running, file_has) = (running.cloned(), file_has.cloned());
+        let (next, changes) =
+            restrict(&[with(running.clone())], &file(vec![(with(file_has.clone()), vec![])], true));
+        assert_eq!(
+            (&next[0].callback, changes.len()),
+            (&expected, said),
+            "{running:?} {file_has:?} {changes:?}"
+        );
+        let unclear = file(vec![(with(file_has), vec!["callback"])], true);
+        assert_eq!(restrict(&[with(running.clone())], &unclear).0[0].callback, running);
+    }
 }
 
 #[test]

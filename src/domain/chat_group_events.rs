@@ -44,12 +44,13 @@ impl ChatGroup {
 }
 
 impl ChatGroup {
-    /// Returns the times of the life that has just begun, if those of the life before are of a message that belongs to it.
-    /// Times are whole seconds; those of the second in which the life began count for the life before.
+    /// Returns the times of the life that has just begun, if those of the life before may be of a message that belongs to it.
+    /// Times are whole seconds. Those of the second in which the life began are kept, because a later event may show that it
+    /// began otherwise; [`Moment::precedes_message_in`] decides whether members see them.
     #[must_use]
     pub fn carried(&self, known: ChatGroupTimes, incarnation: u32) -> Option<ChatGroupTimes> {
         let times = known.of(incarnation);
-        (times.last() > self.began.at() / 1_000)
+        (times.last() >= self.began.at() / 1_000)
             .then_some(ChatGroupTimes { incarnation: self.incarnation, times })
     }
 }

@@ -49,10 +49,36 @@ impl Moment {
         self.0 >> KIND_BITS
     }
 
+    /// Checks whether a message of this second belongs to the life that began at this moment. Of the second of the beginning
+    /// itself, messages belong to a chat group that was created in it, but not to one that was disbanded in it.
+    #[must_use]
+    pub fn precedes_message_in(self, second: UnixSeconds) -> bool {
+        let began = self.at() / 1_000;
+        second > began || second == began && self != Moment::new(self.at(), MomentKind::Destruction)
+    }
+
     /// Checks whether it is that of a creation in this second.
     pub(super) fn is_creation_in(self, second: UnixSeconds) -> bool {
         self != Moment::default()
             && self == Moment::new(self.at(), MomentKind::Creation)
             && self.at() / 1_000 == second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_second_in_which_a_life_begins_messages_belong_to_a_creation_only() {
+        for (kind, expected) in
+            [(MomentKind::Creation, [false, true, true]), (MomentKind::Destruction, [false, false, true])]
+        {
+            for millis in [5_000, 5_999] {
+                let began = Moment::new(millis, kind);
+                assert_eq!([4, 5, 6].map(|second| began.precedes_message_in(second)), expected, "{kind:?}");
+            }
+        }
+        assert!(Moment::default().precedes_message_in(0), "nothing is known about the beginning");
     }
 }

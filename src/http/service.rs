@@ -12,8 +12,8 @@ use hyper::{
     HeaderMap, Request, Response, Version,
     body::{Body, Frame, Incoming, SizeHint},
     header::{
-        ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderName, IF_MATCH,
-        ORIGIN,
+        ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST,
+        HeaderName, IF_MATCH, ORIGIN,
     },
 };
 use tokio::sync::watch;
@@ -190,6 +190,7 @@ fn name_of(header: Header) -> &'static HeaderName {
         Header::Accept => &ACCEPT,
         Header::Authorization => &AUTHORIZATION,
         Header::ContentEncoding => &CONTENT_ENCODING,
+        Header::ContentType => &CONTENT_TYPE,
         Header::DryRun => &DRY_RUN_NAME,
         Header::FetchSite => &FETCH_SITE,
         Header::Host => &HOST,

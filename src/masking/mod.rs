@@ -8,6 +8,7 @@
 //! The text may be JSON, the beginning of JSON, a query string or prose. Valid JSON stays valid JSON.
 
 mod names;
+mod path;
 mod shape;
 mod strings;
 
@@ -17,6 +18,8 @@ use self::{
     names::{is_header, is_secret, is_secret_in_prose},
     strings::{escaped, nested_end, string_end, unescaped},
 };
+
+pub use path::path;
 
 /// The replacement for a secret.
 pub const MARK: &str = "…";

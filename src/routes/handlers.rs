@@ -13,6 +13,8 @@ pub(crate) enum Admits {
     Readers,
     /// Everyone whom the controls admit.
     Testers,
+    /// Senders of webhooks, who know the secret in the address.
+    Senders,
 }
 
 /// The code that handles a route.
@@ -27,6 +29,7 @@ pub(crate) enum Handler {
     Import,
     Feed,
     Webhook(WebhookTask),
+    Callback,
     Control(Control),
 }
 

@@ -8,7 +8,7 @@ use crate::wire::Field;
 pub(crate) struct Route {
     /// The method.
     pub method: &'static str,
-    /// The path.
+    /// The path. Segments such as `{app}` stand for any text.
     pub path: &'static str,
     /// Who may call it.
     pub admits: Admits,
@@ -44,6 +44,8 @@ pub(crate) enum Takes {
     Nothing,
     /// Lines in confold's file format.
     Lines,
+    /// An object with any fields.
+    AnyObject,
     /// An object with exactly these fields, of which the given number is required, and the JSON schema of each
     /// field.
     Object(usize, &'static [Field], &'static [&'static str]),

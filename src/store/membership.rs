@@ -1,7 +1,8 @@
 //! Memberships, as the store lists them for a user.
 
 use crate::domain::{
-    ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupState, Member, Role, UnixSeconds, UserId,
+    ChatGroup, ChatGroupDelta, ChatGroupId, ChatGroupKind, ChatGroupState, Member, Moment, Role,
+    SessionTimes, UnixSeconds, UserId,
 };
 
 /// A chat group that a user owns or is a member of.
@@ -19,6 +20,8 @@ pub struct Membership {
     pub joined_at: UnixSeconds,
     /// When the user joined by the clock of the server; 0 if a format without this time was upgraded.
     pub seen: UnixSeconds,
+    /// When the present life of the chat group began, if another service has reported it.
+    pub began: Moment,
 }
 
 impl Membership {
@@ -39,8 +42,17 @@ impl Membership {
             (Role::Owner, _) | (_, None) => profile.owner_seat()?.joined_at,
             (_, Some(member)) => member.joined_at,
         };
-        let ChatGroup { incarnation, .. } = state.group;
-        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at, seen })
+        let ChatGroup { incarnation, began, .. } = state.group;
+        Some(Membership { id: id.clone(), incarnation, kind: profile.kind, role, joined_at, seen, began })
+    }
+
+    /// Returns the times of the chat group as its members see them: without a message of an earlier life. Such a message may
+    /// have arrived before the beginning of the present life was known.
+    pub(super) fn seen_by_members(&self, times: SessionTimes) -> SessionTimes {
+        match self.began.precedes_message_in(times.last()) {
+            true => times,
+            false => SessionTimes::new(0, times.seen()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod delivery;
 mod destination;
+mod forwarding;
 mod lanes;
 mod message;
 mod queue;
@@ -28,6 +29,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub use forwarding::{Forwarded, Forwardee, Forwarder};
 pub use replay::{Replayed, Tried, replay_stopped};
 pub use settings::{KINDS, Secret, Token, Webhook, is_name};
 pub use summary::Summary;

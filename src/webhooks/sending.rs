@@ -108,7 +108,9 @@ impl Sender {
         }
         let mut response = match request.send(&signed.message.body) {
             Ok(response) => response,
-            Err(error) => return Outcome { verdict: Verdict::Unreachable(explain(&error)), rest: None },
+            Err(error) => {
+                return Outcome { verdict: Verdict::Unreachable(explain(&error, WITHIN)), rest: None };
+            }
         };
         let rest = (response.headers().get("retry-after"))
             .and_then(|value| retry_after(value.to_str().ok()?, signed.timestamp));
@@ -133,11 +135,11 @@ fn retry_after(text: &str, now: UnixSeconds) -> Option<u64> {
 }
 
 /// Describes an error without the address, which may contain secrets.
-fn explain(error: &ureq::Error) -> String {
+pub(super) fn explain(error: &ureq::Error, within: Duration) -> String {
     match error {
         ureq::Error::BadUri(_) => "the address cannot be used".to_owned(),
         ureq::Error::Timeout(_) => {
-            format!("there was no complete answer within {} seconds", WITHIN.as_secs())
+            format!("there was no complete answer within {} seconds", within.as_secs_f64())
         }
         error => {
             let explained = match error {

@@ -2,9 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::settings::{Secret, Token};
+use crate::vendor_sign;
 
 /// Returns the header `webhook-signature`: one signature for each secret. `id`, `timestamp` and body are signed together,
 /// so that none of them can be replaced.
@@ -21,8 +22,7 @@ pub(super) fn signatures(secrets: &[Secret], id: &str, timestamp: u64, body: &[u
 
 /// Returns the query parameter `Sign`: a hash of the token and the time, which is sent as `RequestTime`.
 pub(super) fn vendor_sign(token: &Token, time: u64) -> String {
-    let hash = Sha256::digest(format!("{}{time}", token.as_str()));
-    hash.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
+    vendor_sign::vendor_sign(token.as_str(), time)
 }
 
 #[cfg(test)]

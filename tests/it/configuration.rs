@@ -2,11 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use confold::config;
+use confold::{clock::Clock, config};
+use rustix::process::Signal;
 
 use crate::{
     bodies::{account_import, create_contact_group, mark_contact, user},
-    harness::{ADMIN, APP, Client, Fault, KEY, Server, accepted, eventually, import_accounts, said},
+    harness::{
+        ADMIN, APP, Client, Fault, KEY, Server, accepted, eventually, import_accounts, said, succeeds,
+    },
     serving::{Authority, Site, later, serving},
     tools::{Tool, is_missing},
     wait::{DEADLINE, Finish},
@@ -56,7 +59,8 @@ fn every_key_has_a_test_of_its_name() {
     let server = config::server_keys().iter().map(|key| key.name.to_owned());
     let app = config::app_keys().iter().map(|key| format!("app.{}", key.name));
     let webhook = config::webhook_keys().iter().map(|key| format!("app.webhook.{}", key.name));
-    for key in server.chain(app).chain(webhook) {
+    let callback = config::callback_keys().iter().map(|key| format!("app.callback.{}", key.name));
+    for key in server.chain(app).chain(callback).chain(webhook) {
         let name = format!("configuration::{}", key.replace('.', "_"));
         assert!(tests.contains(&name), "no test shows what {key} does");
     }
@@ -1119,6 +1123,136 @@ fn message_with_file(setting: &str, content: &str) -> Got {
     let server = site.serve();
     server.client().does(&change("ann", "a"));
     receiver.wait_for(1).remove(0)
+}
+
+/// The secret of the webhooks that an app receives.
+const CALLBACK: &str = "s3cret-s3cret-s3cret";
+
+/// Returns a site with an app that receives webhooks, and its server.
+fn with_callback(settings: &str) -> (Site, Server, Client) {
+    let secret = if settings.contains("secret") { String::new() } else { format!("secret = {CALLBACK:?}\n") };
+    serving("", &format!("directory = \"open\"\n[app.callback]\n{secret}{settings}"))
+}
+
+/// Sends a webhook and returns the status and the code of the answer.
+fn sends(client: &mut Client, secret: &str, query: &str, body: &str) -> (u16, u64) {
+    let answer = client.post(&format!("/callback/{APP}/{secret}?{query}"), body).unwrap();
+    (answer.status, answer.code())
+}
+
+/// Returns why settings of webhooks that an app receives are refused.
+fn refused_callback(settings: &str) -> String {
+    let site = Site::new();
+    site.configure("", &format!("[app.callback]\n{settings}"));
+    let output = site.check();
+    assert!(!output.status.success(), "{settings}");
+    said(&output)
+}
+
+#[test]
+fn app_callback_secret() {
+    let (site, _server, mut client) = with_callback("");
+    assert_eq!(sends(&mut client, CALLBACK, "", "{}"), (200, 0));
+    assert_eq!(sends(&mut client, "another-secret-that-is-long", "", "{}"), (404, 60009));
+    let shown = succeeds(&mut site.command("check-config"));
+    assert!(shown.contains("[app.callback]\nsecret = \"…\"  # file") && !shown.contains(CALLBACK), "{shown}");
+    for bad in ["fifteen-letters", "question?mark-is-refused", "a space is refused too", &"a".repeat(257)] {
+        let said = refused_callback(&format!("secret = {bad:?}"));
+        assert!(
+            said.contains("app.callback.secret must have 16 to 256 characters") && !said.contains(bad),
+            "{said}"
+        );
+    }
+    assert!(refused_callback("membership = true").contains("has no secret; set secret_file"));
+    assert!(refused_callback("sekret_file = \"x\"").contains("did you mean secret_file?"));
+    let site = Site::new();
+    site.configure("", "callback = true");
+    assert!(said(&site.check()).contains("callback is a table; write it as [app.callback]"));
+}
+
+#[test]
+fn app_callback_secret_file() {
+    let site = Site::new();
+    site.write("hook", &format!("{CALLBACK}\n"));
+    site.configure("", "[app.callback]\nsecret_file = \"hook\"");
+    let server = site.serve();
+    assert_eq!(sends(&mut server.client(), CALLBACK, "", "{}"), (200, 0));
+    // A new secret in the same file is used after a reload, and the log names what changed.
+    site.write("hook", "another-secret-that-is-long");
+    server.signal(Signal::HUP);
+    eventually("the new secret is used", || {
+        sends(&mut server.client(), "another-secret-that-is-long", "", "{}") == (200, 0)
+    });
+    assert_eq!(sends(&mut server.client(), CALLBACK, "", "{}"), (404, 60009));
+    eventually("the change is logged", || site.log().contains("callback"));
+    let both = refused_callback(&format!("secret = {CALLBACK:?}\nsecret_file = \"hook\""));
+    assert!(both.contains("has both secret and secret_file"), "{both}");
+}
+
+#[test]
+fn app_callback_token() {
+    let (_site, _server, mut client) = with_callback("token = \"xxxxyyyy\"");
+    let now = Clock::system().now();
+    let signed = |time: u64| {
+        format!("Sign={}&RequestTime={time}", confold::vendor_sign::vendor_sign("xxxxyyyy", time))
+    };
+    assert_eq!(sends(&mut client, CALLBACK, &signed(now), "{}"), (200, 0));
+    assert_eq!(sends(&mut client, CALLBACK, &signed(now - 1_000), "{}"), (200, 1));
+    assert_eq!(sends(&mut client, CALLBACK, "", "{}"), (200, 1));
+    let said = refused_callback(&format!("secret = {CALLBACK:?}\ntoken = \"\""));
+    assert!(said.contains("app.callback.token"), "{said}");
+}
+
+#[test]
+fn app_callback_token_file() {
+    let site = Site::new();
+    site.write("token", "xxxxyyyy");
+    site.configure("", &format!("[app.callback]\nsecret = {CALLBACK:?}\ntoken_file = \"token\""));
+    let server = site.serve();
+    assert_eq!(sends(&mut server.client(), CALLBACK, "", "{}"), (200, 1));
+}
+
+#[test]
+fn app_callback_membership() {
+    let created = r#"{"CallbackCommand":"Group.CallbackAfterCreateGroup","GroupId":"g","Type":"Public","MemberList":[{"Member_Account":"a"}]}"#;
+    for (settings, code) in [("", 10_010), ("membership = false", 10_010), ("membership = true", 0)] {
+        let (_site, _server, mut client) = with_callback(settings);
+        assert_eq!(sends(&mut client, CALLBACK, "", created), (200, 0));
+        let roles =
+            client.call("group_open_http_svc/get_role_in_group", r#"{"GroupId":"g","User_Account":["a"]}"#);
+        assert_eq!(roles.code(), code, "{settings} {}", roles.body);
+    }
+}
+
+#[test]
+fn app_callback_forward() {
+    let backend = Receiver::start();
+    let (site, _server, mut client) = with_callback(&format!("forward = \"{}?own=s3cret\"", backend.url()));
+    assert_eq!(sends(&mut client, CALLBACK, "a=b", "{}"), (200, 0));
+    assert_eq!(backend.wait_for(1)[0].target, "/hook?own=s3cret&a=b");
+    let shown = succeeds(&mut site.command("check-config"));
+    assert!(
+        shown.contains(&format!("forward = \"http://{}", backend.address)) && !shown.contains("s3cret"),
+        "{shown}"
+    );
+    let said = refused_callback(&format!("secret = {CALLBACK:?}\nforward = \"ftp://x\""));
+    assert!(said.contains("app.callback.forward must be an address"), "{said}");
+}
+
+#[test]
+fn app_callback_body() {
+    let (_site, _server, mut client) = with_callback("body = \"100B\"");
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(100));
+    assert_eq!(sends(&mut client, CALLBACK, "", &long[..92]).0, 200);
+    assert_eq!(sends(&mut client, CALLBACK, "", &long), (413, 60002));
+}
+
+#[test]
+fn app_callback_calls_per_second() {
+    let (_site, _server, mut client) = with_callback("calls_per_second = 1");
+    eventually("a webhook is refused", || sends(&mut client, CALLBACK, "", "{}") == (503, 60011));
+    let (_site, _server, mut client) = with_callback("calls_per_second = 0");
+    assert!((0..200).all(|_| sends(&mut client, CALLBACK, "", "{}") == (200, 0)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod beginners;
 mod bodies;
+mod callbacks;
 mod calling;
 mod cli;
 mod configuration;

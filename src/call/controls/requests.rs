@@ -142,7 +142,7 @@ impl<'a> Beginning<'a> {
     fn check_fields<'f>(&self, node: &Node<'_>, fields: Fields<'f>) -> Result<Fields<'f>, Fault> {
         let known: &[Field] = match self.route.takes {
             Takes::Object(_, known, _) => known,
-            Takes::Nothing | Takes::Lines => &[],
+            Takes::Nothing | Takes::Lines | Takes::AnyObject => &[],
         };
         let fields =
             fields.only(known, UnknownFields::Refused, &format!("the body of {}", self.route.path), "")?;

@@ -25,7 +25,7 @@ impl Observer for JournalObserver {
     }
 
     fn observe(&self, exchange: &Exchange<'_>) {
-        let Subject::Call(_) = exchange.subject else { return };
+        let (Subject::Call(_) | Subject::Callback(..)) = exchange.subject else { return };
         let journal = &self.of.journal;
         if let Some(Failure { error: Some(Error::Absent(absent)), .. }) = exchange.failure {
             journal.count_absent(*absent);

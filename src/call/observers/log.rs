@@ -61,10 +61,10 @@ fn owner_of(body: &[u8]) -> Option<String> {
     Some(owner.to_string())
 }
 
-fn command_of(subject: Subject) -> Option<Command> {
+fn command_of(subject: Subject<'_>) -> Option<Command> {
     match subject {
         Subject::Call(command) => command,
-        Subject::Transfer(_) | Subject::Control(..) | Subject::NoRoom => None,
+        Subject::Transfer(_) | Subject::Control(..) | Subject::Callback(..) | Subject::NoRoom => None,
     }
 }
 
@@ -81,11 +81,19 @@ impl Observer for CallLog {
         match (exchange.subject, exchange.failure) {
             (Subject::Call(_), None) => self.succeeded(exchange),
             (Subject::Call(_), Some(failure)) => self.failed(exchange, failure),
-            (Subject::Transfer(_), Some(failure)) if self.may_write(exchange) => {
-                log_exchange!(REQUEST_REFUSED, exchange, path = exchange.head.path, error = failure.why());
+            (Subject::Callback(event, result), None) => {
+                log_exchange!(CALLBACK, exchange, event = shown(event).as_str(), result);
+            }
+            (Subject::Transfer(_) | Subject::Callback(..), Some(failure)) if self.may_write(exchange) => {
+                log_exchange!(
+                    REQUEST_REFUSED,
+                    exchange,
+                    path = &*masking::path(exchange.head.path),
+                    error = failure.why()
+                );
             }
             (Subject::NoRoom, _) => self.0.sum(exchange.code),
-            (Subject::Transfer(_) | Subject::Control(..), _) => {}
+            (Subject::Transfer(_) | Subject::Callback(..) | Subject::Control(..), _) => {}
         }
     }
 }

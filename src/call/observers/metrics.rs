@@ -32,6 +32,7 @@ impl Observer for CallCounts {
                 }
             }
             Subject::Transfer(task) => metrics.transfer(task, code),
+            Subject::Callback(event, result) => metrics.callback(event, result),
             Subject::Control(path, status) => metrics.control(path, status),
             Subject::NoRoom => metrics.call(None, code, Duration::ZERO),
         }

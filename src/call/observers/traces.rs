@@ -25,7 +25,7 @@ impl Observer for Spans {
     }
 
     fn observe(&self, exchange: &Exchange<'_>) {
-        let Subject::Call(_) = exchange.subject else { return };
+        let (Subject::Call(_) | Subject::Callback(..)) = exchange.subject else { return };
         self.to.send(Span {
             name: shown(exchange.head.path),
             parent: exchange.head.text(Header::TraceParent).and_then(Parent::parse),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{Kept, MemoryStore};
 use crate::{
     domain::{
-        ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession, Session, SessionChanged,
-        SessionMarks, UnixSeconds, keep_newest,
+        AppId, ChatGroupId, ChatGroupKind, Conversation, KnownSessions, Owner, Presence, RecentSession,
+        Session, SessionChanged, SessionMarks, SessionTimes, UnixSeconds, keep_newest,
     },
     store::{Membership, RecentQuery, Write, recent::shown_incarnation},
 };
@@ -39,8 +39,12 @@ impl MemoryStore {
     /// Returns a session with the times that all members of its chat group share.
     fn shared(&self, owner: &Owner, conversation: &Conversation, session: Session) -> Session {
         let Some(id) = conversation.chat_group() else { return session };
-        let times = self.chat_groups(id).times.get(&(owner.app, id.clone())).copied().unwrap_or_default();
-        session.touched(times.times.of(session.incarnation))
+        session.touched(self.times_of(owner.app, id, session.incarnation))
+    }
+
+    fn times_of(&self, app: AppId, id: &ChatGroupId, incarnation: u32) -> SessionTimes {
+        let times = self.chat_groups(id).times.get(&(app, id.clone())).copied().unwrap_or_default();
+        times.times.of(incarnation)
     }
 
     /// Returns the sessions in the chat groups of an owner whose account is deleted.
@@ -109,10 +113,13 @@ impl MemoryStore {
                 false => {}
             }
         }
-        for Membership { id, incarnation, kind, seen: joined, .. } in memberships {
+        for membership in memberships {
+            let times =
+                membership.seen_by_members(self.times_of(owner.app, &membership.id, membership.incarnation));
+            let Membership { id, incarnation, kind, seen: joined, .. } = membership;
             let conversation = Conversation::ChatGroup(id);
             let session = self.session(owner, &conversation).of(incarnation);
-            let Session { times, marks, .. } = self.shared(owner, &conversation, session);
+            let Session { times, marks, .. } = session.touched(times);
             let (last, seen, pin) = (times.last(), times.seen().max(joined), marks.pinned);
             let found = RecentSession { conversation, last, seen, pinned: pin };
             match (kind, pin > 0) {

@@ -108,8 +108,9 @@ fn of_groups(
     let (mut pinned, mut others) = (Vec::new(), Vec::new());
     // What is said in these rooms is not kept for those who join later, so they have no sessions.
     for membership in memberships.into_iter().filter(|found| found.kind != ChatGroupKind::AvChatRoom) {
+        let times = touches::times_of(db, owner.app, &membership.id, membership.incarnation)?;
+        let times = membership.seen_by_members(times);
         let Membership { id, incarnation, seen, .. } = membership;
-        let times = touches::times_of(db, owner.app, &id, incarnation)?;
         let session = own.remove(&id).unwrap_or_default().of(incarnation).touched(times);
         let mut session = recent_of(id.into(), session);
         // Joining counts as a move, so that a client which asks what has moved finds an old chat group.

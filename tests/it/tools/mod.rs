@@ -4,6 +4,7 @@
 //! all of them. With `CI=true` or `CONFOLD_TEST_TOOLS=required` they fail instead.
 
 mod clients;
+mod copies;
 mod example;
 mod generated;
 mod official_signature;
