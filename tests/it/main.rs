@@ -6,6 +6,7 @@ mod beginners;
 mod bodies;
 mod calling;
 mod cli;
+mod client_stories;
 mod configuration;
 mod conformance;
 mod controls;
