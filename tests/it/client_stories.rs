@@ -149,6 +149,12 @@ const NEEDS: &[(&str, &str, When, &[Need])] = &[
     ("chinayin_php", "import_group_member", Success, &[Must("MemberList", List)]),
     ("chinayin_php", "get_online_member_num", Success, &[Must("OnlineMemberNum", Integer)]),
     // Go refuses a value of another type.
+    (
+        "xjcloudy_go",
+        "querystate",
+        Always,
+        &[May("QueryResult[].To_Account", Text), May("QueryResult[].State", Text)],
+    ),
     ("xjcloudy_go", "sendmsg", Always, &[May("MsgTime", Integer)]),
     (
         "xjcloudy_go",
