@@ -89,12 +89,12 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             continue;
         }
         let account = if options.profiles { puller.account(name) } else { Ok(None) };
-        let pulled = account.and_then(|account| {
+        let answers = account.and_then(|account| {
             let line = puller.organizer(name)?;
             let sessions = puller.sessions(&line.owner)?;
             Ok((account, line, sessions))
         });
-        match pulled {
+        match answers {
             Ok((account, line, sessions)) => {
                 let mut text = Vec::new();
                 if let Some(account) = account {
@@ -118,11 +118,14 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         }
     }
     drop(progress);
-    let mut summary =
-        format!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
-    if without_list > 0 {
-        summary += &format!(", without recent list {without_list}");
-    }
+    let without = match without_list {
+        0 => String::new(),
+        number => format!(", without recent list {number}"),
+    };
+    let summary = format!(
+        "pulled {fetched}, already there {}, refused {refused}{without}",
+        done.len() as u64 - fetched
+    );
     match sink {
         Sink::File(file) => {
             file.sync_all()?;

@@ -409,5 +409,6 @@ macro_rules! stories {
 }
 
 stories! {
-    official_java doocs_java dobyte_go chinayin_php lishuncoder_php zishang520_php xjcloudy_go tencent_api_java web_sdk
+    official_java doocs_java dobyte_go chinayin_php lishuncoder_php zishang520_php xjcloudy_go tencent_api_java
+    web_sdk fireqong_php
 }
