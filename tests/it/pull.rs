@@ -2,13 +2,16 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::Path,
     process::{Command, Output},
+    thread,
 };
 
 use crate::{
     bodies::{Call, account_import, create_contact_group, everything, mark_contact, user},
-    harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, printed, said},
+    harness::{ADMIN, APP, Client, KEY, Server, accepted, eventually, import_accounts, printed, said},
     serving::{Authority, Site},
     wait::Finish,
 };
@@ -241,6 +244,45 @@ fn a_server_that_refuses_recent_lists_is_pulled_without_them() {
         "{}",
         said(&output)
     );
+}
+
+/// The server stands for one of another kind, which knows only the six commands.
+#[test]
+fn a_server_without_the_path_of_recent_lists_is_pulled_without_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = thread::spawn(move || {
+        // The second user is not asked about.
+        ["get_contact_group", "get_list", "get_contact_group"].map(|command| {
+            let mut socket = accepted(&listener);
+            let mut request = BufReader::new(socket.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                let start = head.len();
+                request.read_line(&mut head).unwrap();
+                let line = head[start..].to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            request.read_exact(&mut vec![0; length]).unwrap();
+            let (status, body) = match command {
+                "get_list" => ("404 Not Found", ""),
+                _ => ("200 OK", r#"{"ErrorCode":0,"CompleteFlag":1}"#),
+            };
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            socket.write_all(answer.as_bytes()).unwrap();
+            head.contains(&format!("/v4/recentcontact/{command}?"))
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "a\nb\n").unwrap();
+    let output = pull(&url, folder.path(), &[]);
+    assert_eq!(printed(&output), "pulled 2, already there 0, refused 0, without recent list 2\n");
+    assert!(said(&output).contains("the recent lists are left out, "), "{}", said(&output));
+    assert_eq!(answering.join().unwrap(), [true; 3]);
 }
 
 /// Pulls a user whose records were all changed in the same second, in an order that differs from that of their names.
