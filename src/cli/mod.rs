@@ -76,7 +76,7 @@ enum CliCommand {
     Export(export::Options),
     /// Import lines of JSON into a data directory or a running server, after checking all of them.
     Import(import::Options),
-    /// Fetch groups and marks from a server with this API, such as Tencent's.
+    /// Fetch groups, marks and recent conversations from a server with this API, such as Tencent's.
     Pull(pull::Options),
     /// Sign a call, send it and print the reply.
     Call(call::Options),

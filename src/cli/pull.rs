@@ -1,5 +1,5 @@
-//! `confold pull`: reads groups and marks from any server with this API, including Tencent's own, and writes them in
-//! the import format.
+//! `confold pull`: reads groups, marks and recent conversations from any server with this API, including Tencent's own, and
+//! writes them in the import format.
 
 use std::{
     collections::HashSet,
@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     domain::AppId,
     excerpt,
-    interchange::{Line, UnknownFields, read_line, write_account, write_organizer},
+    interchange::{Line, UnknownFields, read_line, write_account, write_organizer, write_sessions_of},
     output::{Continued, Output},
     signals::Signals,
     text_file,
@@ -78,7 +78,7 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
     let clock = Clock::system();
     let mut puller = Puller::new(remote, caller.app, &clock, options.rate);
     let progress = Progress::share("pulling", users.metadata()?.len());
-    let (mut fetched, mut refused) = (0u64, 0u64);
+    let (mut fetched, mut refused, mut without_list) = (0u64, 0u64, 0u64);
     let mut users = BufReader::new(users);
     text_file::skip_bom(&mut users).with_context(failed)?;
     for (index, line) in users.split(b'\n').enumerate() {
@@ -89,18 +89,28 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
             continue;
         }
         let account = if options.profiles { puller.account(name) } else { Ok(None) };
-        match account.and_then(|account| Ok((account, puller.organizer(name)?))) {
-            Ok((account, line)) => {
+        let answers = account.and_then(|account| {
+            let line = puller.organizer(name)?;
+            let sessions = puller.sessions(&line.owner)?;
+            Ok((account, line, sessions))
+        });
+        match answers {
+            Ok((account, line, sessions)) => {
                 let mut text = Vec::new();
                 if let Some(account) = account {
                     write_account(&line.owner, &account, &mut text);
                 }
+                match sessions {
+                    Some(sessions) => write_sessions_of(&sessions, &mut text),
+                    None => without_list += 1,
+                }
+                // This line comes last, because it makes a continued pull skip the user.
                 write_organizer(&line, &mut text);
                 sink.write(&text, &options.output)?;
                 fetched += 1;
                 done.insert(name.to_owned());
             }
-            Err(Failure::Pull(error)) => return Err(error),
+            Err(Failure::Pull(error) | Failure::NoSuchPath(error)) => return Err(error),
             Err(Failure::User(reason)) => {
                 progress.say(&format!("{}: {}", excerpt::plain(name), excerpt::line(&reason)));
                 refused += 1;
@@ -108,8 +118,14 @@ pub(super) fn run(options: &Options, signals: &Signals) -> anyhow::Result<ExitCo
         }
     }
     drop(progress);
-    let summary =
-        format!("pulled {fetched}, already there {}, refused {refused}", done.len() as u64 - fetched);
+    let without = match without_list {
+        0 => String::new(),
+        number => format!(", without recent list {number}"),
+    };
+    let summary = format!(
+        "pulled {fetched}, already there {}, refused {refused}{without}",
+        done.len() as u64 - fetched
+    );
     match sink {
         Sink::File(file) => {
             file.sync_all()?;
@@ -175,8 +191,9 @@ fn users_in(file: &mut File, app: AppId) -> anyhow::Result<HashSet<String>> {
                 Ok(Line::Organizer(line)) if line.owner.app == app => {
                     done.insert(line.owner.user.to_string());
                 }
-                // The line of a user's profile comes before that of the user.
+                // The lines of a user's profile and recent conversations come before that of the user.
                 Ok(Line::Account { owner, .. }) if owner.app == app => {}
+                Ok(Line::Sessions(line)) if line.owner.app == app => {}
                 Ok(_) => {
                     bail!("line {number} is not a user of app {app}, so the file is not a pull of this app")
                 }

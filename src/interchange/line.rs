@@ -100,6 +100,11 @@ pub trait Refusable {
     fn is_about_caller(&self) -> bool {
         is(Code::is_about_caller, self.refusal().0)
     }
+
+    /// Returns whether the reply refuses the signature of the caller.
+    fn is_about_signature(&self) -> bool {
+        is(Code::is_about_signature, self.refusal().0)
+    }
 }
 
 /// Returns whether a code of another server is of this kind.

@@ -84,7 +84,11 @@ pub(super) fn sessions(
 }
 
 fn session(item: Value<'_>, unknown: UnknownFields) -> Result<SessionItem, Fault> {
-    let fields = only(item.fields()?, known::SESSION, unknown, "a session")?;
+    read_session(only(item.fields()?, known::SESSION, unknown, "a session")?)
+}
+
+/// Reads a session of a line, or of a reply of `get_list`.
+pub(super) fn read_session(fields: Fields<'_>) -> Result<SessionItem, Fault> {
     let time = |field| fields.optional(field, seconds).map(Option::unwrap_or_default);
     let conversation = match fields.required(&known::SESSION_TYPE, |value| value.choice())? {
         1 => fields
@@ -109,27 +113,48 @@ fn session(item: Value<'_>, unknown: UnknownFields) -> Result<SessionItem, Fault
 /// Appends the lines of sessions, which are sorted by owner.
 pub fn write_sessions(app: AppId, sessions: &[(UserId, Conversation, Session)], out: &mut Vec<u8>) {
     for of_owner in sessions.chunk_by(|a, b| a.0 == b.0) {
-        let items: Vec<ItemOut<'_>> = of_owner.iter().filter_map(ItemOut::of).collect();
-        for part in items.chunks(PER_LINE) {
-            let user = of_owner[0].0.as_str();
-            write(&LineOut { kind: "sessions", app: app.number(), user, sessions: part }, out);
-        }
+        let items: Vec<ItemOut<'_>> = of_owner.iter().filter_map(ItemOut::of_stored).collect();
+        write_items(app, of_owner[0].0.as_str(), &items, out);
+    }
+}
+
+/// Appends the sessions of one owner, unless there are none.
+pub fn write_sessions_of(line: &SessionsLine, out: &mut Vec<u8>) {
+    let items = line.sessions.iter();
+    let items: Vec<ItemOut<'_>> =
+        items.map(|item| ItemOut::of(&item.conversation, item.incarnation, item.last, item.marks)).collect();
+    write_items(line.owner.app, line.owner.user.as_str(), &items, out);
+}
+
+fn write_items(app: AppId, user: &str, items: &[ItemOut<'_>], out: &mut Vec<u8>) {
+    for part in items.chunks(PER_LINE) {
+        write(&LineOut { kind: "sessions", app: app.number(), user, sessions: part }, out);
     }
 }
 
 impl<'a> ItemOut<'a> {
     /// Returns `None` for a session of which nothing has to be kept.
-    fn of((_, conversation, session): &'a (UserId, Conversation, Session)) -> Option<ItemOut<'a>> {
-        let Session { incarnation, times, marks: SessionMarks { pinned, deleted } } = *session;
-        if times.last() == 0 && (pinned, deleted) == (0, 0) {
+    fn of_stored((_, conversation, session): &'a (UserId, Conversation, Session)) -> Option<ItemOut<'a>> {
+        let Session { incarnation, times, marks } = *session;
+        if times.last() == 0 && marks == SessionMarks::default() {
             return None;
         }
+        let incarnation = conversation.chat_group().map(|_| incarnation);
+        Some(ItemOut::of(conversation, incarnation, times.last(), marks))
+    }
+
+    fn of(
+        conversation: &'a Conversation,
+        incarnation: Option<u32>,
+        last: UnixSeconds,
+        marks: SessionMarks,
+    ) -> ItemOut<'a> {
         let (kind, user, group) = match conversation {
             Conversation::User(user) => (1, Some(user.as_str()), None),
             Conversation::ChatGroup(id) => (2, None, Some(id.as_str())),
         };
-        let incarnation = group.map(|_| incarnation);
-        Some(ItemOut { kind, user, group, incarnation, last: times.last(), pinned, deleted })
+        let SessionMarks { pinned, deleted } = marks;
+        ItemOut { kind, user, group, incarnation, last, pinned, deleted }
     }
 }
 

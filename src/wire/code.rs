@@ -88,8 +88,14 @@ impl Code {
             | Code::PLAN_EXPIRED
             | Code::SOURCE => true,
             // This includes all gateway codes about the request itself, and all codes about signatures.
-            Code(number) => matches!(number, 60_002..=60_006 | 70_001..=70_060),
+            code => code.is_about_signature() || matches!(code.0, 60_002..=60_006),
         }
+    }
+
+    /// Returns whether the error is about the signature of the caller.
+    #[must_use]
+    pub fn is_about_signature(self) -> bool {
+        matches!(self.0, 70_001..=70_060)
     }
 }
 

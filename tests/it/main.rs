@@ -7,6 +7,7 @@ mod bodies;
 mod callbacks;
 mod calling;
 mod cli;
+mod client_stories;
 mod configuration;
 mod conformance;
 mod controls;

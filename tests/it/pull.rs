@@ -2,13 +2,16 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
     path::Path,
     process::{Command, Output},
+    thread,
 };
 
 use crate::{
     bodies::{Call, account_import, create_contact_group, everything, mark_contact, user},
-    harness::{ADMIN, APP, Client, KEY, Server, eventually, import_accounts, printed, said},
+    harness::{ADMIN, APP, Client, KEY, Server, accepted, eventually, import_accounts, printed, said},
     serving::{Authority, Site},
     wait::Finish,
 };
@@ -87,6 +90,199 @@ fn profiles_are_pulled_if_they_are_asked_for() {
     assert_eq!(replies[0], replies[1]);
     assert!(replies[0].contains(r#""Value":3"#), "{}", replies[0]);
     assert_eq!(everything(&mut first.client(), "ann"), everything(&mut second.client(), "ann"));
+}
+
+/// Sends a request to the controls of `confold dev`.
+fn control(client: &mut Client, path: &str, body: &str) {
+    let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(client.raw(request.as_bytes()).unwrap().status, 200);
+}
+
+/// Returns everything in the recent list of a user, sorted, and the number of pages.
+fn recent_list(server: &Server, user: &str) -> (Vec<String>, usize) {
+    let (mut items, mut pages, mut time, mut top) = (Vec::new(), 0, 0, 0);
+    loop {
+        let body = serde_json::json!({
+            "From_Account": user, "TimeStamp": time, "StartIndex": 0, "TopTimeStamp": top, "TopStartIndex": 0,
+            "AssistFlags": 7,
+        });
+        let page = server.client().ok("recentcontact/get_list", &body.to_string());
+        items.extend(page["SessionItem"].as_array().unwrap().iter().map(ToString::to_string));
+        pages += 1;
+        if page["CompleteFlag"] == 1 {
+            break;
+        }
+        (time, top) = (page["TimeStamp"].as_u64().unwrap(), page["TopTimeStamp"].as_u64().unwrap());
+    }
+    // Pins are listed again with each page that is read in the second of the pinning.
+    items.sort();
+    items.dedup();
+    (items, pages)
+}
+
+/// Imports what was pulled.
+fn import(server: &Server, folder: &Path) {
+    let url = format!("http://{}", server.address);
+    let mut import = Command::new(env!("CARGO_BIN_EXE_confold"));
+    import.args(["import", "--url", &url, "--app", &format!("{APP}:{KEY}:{ADMIN}")]);
+    let output = import.arg(folder.join("out.ndjson")).finish();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn recent_lists_are_pulled_page_by_page_and_can_be_pulled_again() {
+    let options = ["--messages", "accept", "--extensions", "recent", "--recent-page-size", "2"];
+    let (first, second) = (Server::dev(&options), Server::dev(&["--rate-limit", "off"]));
+    let mut client = first.client();
+    let mut now = 1_700_000_000;
+    let mut tick = |client: &mut Client| {
+        now += 1;
+        control(client, "/_dev/clock", &format!("{{\"Freeze\":{now}}}"));
+        now
+    };
+    for server in [&first, &second] {
+        let mut client = server.client();
+        import_accounts(&mut client, &["ann", "p0", "p1", "p2", "p3", "p4", "none"].map(str::to_owned));
+        let group = r#"{"Type":"Public","Name":"Club","GroupId":"club","Owner_Account":"ann"}"#;
+        client.ok("group_open_http_svc/create_group", group);
+    }
+    let message = |client: &mut Client, peer: usize, time: u64| {
+        let body = serde_json::json!({
+            "SyncFromOldSystem": 2, "From_Account": format!("p{peer}"), "To_Account": "ann", "MsgSeq": 1, "MsgRandom": time,
+            "MsgTimeStamp": time, "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hi"}}],
+        });
+        client.ok("openim/importmsg", &body.to_string());
+    };
+    for peer in 0..4 {
+        let time = tick(&mut client);
+        message(&mut client, peer, time);
+    }
+    tick(&mut client);
+    let body =
+        r#"{"GroupId":"club","Random":7,"MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"hi"}}]}"#;
+    client.ok("group_open_http_svc/send_group_msg", body);
+    tick(&mut client);
+    for peer in ["p1", "p4"] {
+        let item = serde_json::json!([{"Type": 1, "To_Account": peer}]);
+        let pin = serde_json::json!({"From_Account": "ann", "OperationType": 1, "RecentContactItem": item});
+        client.ok("recentcontact/top", &pin.to_string());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "ann\nnone\n").unwrap();
+    let url = format!("http://{}", first.address);
+    let out = folder.path().join("out.ndjson");
+    for round in 0..2 {
+        let (listed, pages) = recent_list(&first, "ann");
+        assert_eq!((listed.len(), listed.join("").matches("\"TopFlag\":1").count()), (6, 2), "{listed:?}");
+        assert!(pages > 1, "{listed:?}");
+        let output = pull(&url, folder.path(), &[]);
+        assert_eq!(said(&output), "pulled 2, already there 0, refused 0\n");
+        // A user without recent conversations gets no line about them.
+        assert_eq!(fs::read_to_string(&out).unwrap().matches("\"sessions\"").count(), 1);
+        // Applying the same lines again changes nothing.
+        for _ in 0..2 {
+            import(&second, folder.path());
+            assert_eq!(recent_list(&second, "ann").0, listed, "in round {round}");
+        }
+        // The other list moves on, and the whole list is pulled again.
+        let time = tick(&mut client);
+        message(&mut client, 0, time);
+        fs::remove_file(&out).unwrap();
+    }
+    assert_eq!(recent_list(&second, "none").0, Vec::<String>::new());
+}
+
+#[test]
+fn a_pull_interrupted_after_the_line_of_a_recent_list_pulls_the_user_again() {
+    let server = Server::dev(&["--extensions", "recent"]);
+    let pin = r#"{"From_Account":"user0","OperationType":1,"RecentContactItem":[{"Type":1,"To_Account":"teacher4"}]}"#;
+    server.client().ok("recentcontact/top", pin);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "user0\n").unwrap();
+    let url = format!("http://{}", server.address);
+    assert!(pull(&url, folder.path(), &[]).status.success());
+    let out = folder.path().join("out.ndjson");
+    let whole = fs::read_to_string(&out).unwrap();
+    let first = whole.lines().next().unwrap();
+    assert!(first.starts_with(r#"{"Kind":"sessions""#), "{whole}");
+    fs::write(&out, format!("{first}\n")).unwrap();
+    assert_eq!(printed(&pull(&url, folder.path(), &[])), "pulled 1, already there 0, refused 0\n");
+    assert_eq!(fs::read_to_string(&out).unwrap(), format!("{first}\n{whole}"));
+    assert_eq!(printed(&pull(&url, folder.path(), &[])), "pulled 0, already there 1, refused 0\n");
+}
+
+#[test]
+fn a_server_that_refuses_recent_lists_is_pulled_without_them() {
+    let server = Server::dev(&[]);
+    import_accounts(&mut server.client(), &["a".to_owned(), "b".to_owned()]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "a\nb\n").unwrap();
+    let url = format!("http://{}", server.address);
+    for (code, reports, reported) in [
+        (60009, 1, "the recent lists are left out, because the server refuses get_list: "),
+        (50002, 2, "a: the recent list is left out: "),
+    ] {
+        let rule = format!(r#"{{"Command":"get_list","Code":{code}}}"#);
+        control(&mut server.client(), "/_dev/faults", &rule);
+        let output = pull(&url, folder.path(), &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(printed(&output), "pulled 2, already there 0, refused 0, without recent list 2\n");
+        let shown = said(&output);
+        assert!(shown.contains(reported) && shown.contains(&format!("({code})")), "{shown}");
+        assert_eq!(shown.matches("left out").count(), reports, "{shown}");
+        let out = folder.path().join("out.ndjson");
+        assert_eq!(fs::read_to_string(&out).unwrap().matches("\"organizer\"").count(), 2);
+        fs::remove_file(&out).unwrap();
+        let forget = b"DELETE /_dev/faults HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert_eq!(server.client().raw(forget).unwrap().status, 200);
+    }
+    // A signature that the server does not accept any more ends the pull.
+    control(&mut server.client(), "/_dev/faults", r#"{"Command":"get_list","Code":70001}"#);
+    let output = pull(&url, folder.path(), &[]);
+    assert!(
+        !output.status.success() && said(&output).contains("the server refuses every call: "),
+        "{}",
+        said(&output)
+    );
+}
+
+/// The server stands for one of another kind, which knows only the six commands.
+#[test]
+fn a_server_without_the_path_of_recent_lists_is_pulled_without_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = thread::spawn(move || {
+        // The second user is not asked about.
+        ["get_contact_group", "get_list", "get_contact_group"].map(|command| {
+            let mut socket = accepted(&listener);
+            let mut request = BufReader::new(socket.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") {
+                let start = head.len();
+                request.read_line(&mut head).unwrap();
+                let line = head[start..].to_ascii_lowercase();
+                if let Some(value) = line.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+            }
+            request.read_exact(&mut vec![0; length]).unwrap();
+            let (status, body) = match command {
+                "get_list" => ("404 Not Found", ""),
+                _ => ("200 OK", r#"{"ErrorCode":0,"CompleteFlag":1}"#),
+            };
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            socket.write_all(answer.as_bytes()).unwrap();
+            head.contains(&format!("/v4/recentcontact/{command}?"))
+        })
+    });
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users"), "a\nb\n").unwrap();
+    let output = pull(&url, folder.path(), &[]);
+    assert_eq!(printed(&output), "pulled 2, already there 0, refused 0, without recent list 2\n");
+    assert!(said(&output).contains("the recent lists are left out, "), "{}", said(&output));
+    assert_eq!(answering.join().unwrap(), [true; 3]);
 }
 
 /// Pulls a user whose records were all changed in the same second, in an order that differs from that of their names.

@@ -176,6 +176,31 @@ async function scenario() {
   const again = await call('recentcontact/del_contact_group', { From_Account: owner, GroupName: ['office'] })
   same([again.ActionStatus, again.ErrorCode], ['FAIL', 51009])
 
+  steps.push('send messages')
+  const MsgBody = [{ MsgType: 'TIMTextElem', MsgContent: { Text: 'hello' } }]
+  const sent = await ok('openim/sendmsg', { From_Account: bob, To_Account: owner, MsgRandom: randomInt(2 ** 32), MsgBody })
+  holds(sent.MsgKey && sent.MsgTime > 0, 'MsgKey')
+  const toClub = { GroupId: club, From_Account: owner, Random: randomInt(2 ** 32), MsgBody }
+  same((await ok('group_open_http_svc/send_group_msg', toClub)).MsgSeq, 1)
+
+  steps.push('read, pin and delete recent conversations')
+  const numbers = { TimeStamp: 0, StartIndex: 0, TopTimeStamp: 0, TopStartIndex: 0 }
+  const list = async (AssistFlags) => {
+    const reply = await command('get_list', { ...numbers, AssistFlags })
+    same(reply.CompleteFlag, 1)
+    return reply.SessionItem.map((item) => [item.To_Account ?? item.GroupId, item.TopFlag, item.StandardMark])
+  }
+  const pin = { OperationType: 1, RecentContactItem: [{ Type: 2, GroupId: club }] }
+  await command('top', pin)
+  const bobMark = bits.replace(/1011$/, '1110')
+  same(await list(63), [[club, 1, '110'], [bob, 0, bobMark]])
+  same((await list(0)).sort(), [[bob, 0, undefined], [club, 0, undefined]])
+  const { ResultItem: deleted } = await command('batch_delete', {
+    ContactItem: [{ Type: 1, To_Account: bob }, { Type: 2, ToGroupid: club }], ClearRamble: 1,
+  })
+  same(deleted.map((item) => item.ResultCode), [0, 0])
+  same(await list(63), [])
+
   steps.push('disband the chat group')
   await ok('group_open_http_svc/destroy_group', { GroupId: club })
   same((await search(chatGroup(club))).ContactResultItem, [])

@@ -1,7 +1,7 @@
 """Runs unmodified, published Python libraries as clients of confold.
 
-`tencentcloud-sdk-python-im` makes the calls for accounts and chat groups, and `requests` those of the six commands for
-conversation groups and marks, signed by `tls-sig-api-v2`.
+`tencentcloud-sdk-python-im` makes the calls for accounts, presence, chat groups and messages, and `requests` those of the
+commands for conversation groups, marks and recent conversations, signed by `tls-sig-api-v2`.
 
 Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN, CONFOLD_KEY and, for https, CONFOLD_CA.
 """
@@ -9,9 +9,18 @@ Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN, CONFOLD_KEY and, for https, CONFO
 import os
 import random
 import sys
+import time
 
 import requests
-from tencentcloud_im.tcim_client import GroupMemObj, GroupObj, TCIMClient
+from tencentcloud_im.tcim_client import (
+    BatchMessageObj,
+    GroupMemObj,
+    GroupMessageObj,
+    GroupObj,
+    MessageObj,
+    MessageText,
+    TCIMClient,
+)
 from TLSSigAPIv2 import TLSSigAPIv2
 
 URL = os.environ["CONFOLD_URL"].rstrip("/") + "/v4"
@@ -30,13 +39,13 @@ def same(found, wanted):
         raise AssertionError(f"found {found!r}, expected {wanted!r}")
 
 
-def ok(reply):
+def ok(reply, status="OK"):
     """Checks that a reply of the library or of `command` reports success, and returns its body."""
     if reply is None:
         raise AssertionError("the library gave no reply; see its log above")
     same(reply.status_code, 200)
     reply = reply.json()
-    if (reply["ActionStatus"], reply["ErrorCode"], reply["ErrorInfo"]) != ("OK", 0, ""):
+    if (reply["ActionStatus"], reply["ErrorCode"], reply["ErrorInfo"]) != (status, 0, ""):
         raise AssertionError(f"found {reply}")
     return reply
 
@@ -85,6 +94,12 @@ def scenario():
     found = ok(im.search_user([owner, ann, bob, ghost]))["ResultItem"]
     wanted = [(owner, "Imported"), (ann, "Imported"), (bob, "Imported"), (ghost, "NotImported")]
     same([(item["UserID"], item["AccountStatus"]) for item in found], wanted)
+
+    steps.append("end sessions and ask who is online")
+    ok(im.abolition_user_sig(ann))
+    found = ok(im.check_user_online([ann, ghost]))
+    same(found["QueryResult"], [{"To_Account": ann, "Status": "Offline", "State": "Offline"}])
+    same(found["ErrorList"], [{"To_Account": ghost, "ErrorCode": 70107}])
 
     steps.append("create a chat group")
     group = GroupObj(owner, "Public", "Club", mem_list=[GroupMemObj(ann, "Admin")], group_id=club)
@@ -187,6 +202,47 @@ def scenario():
     same(left, {bob: None, club: None})
     reply = command("del_contact_group", From_Account=owner, GroupName=["office"]).json()
     same((reply["ActionStatus"], reply["ErrorCode"]), ("FAIL", 51009))
+
+    steps.append("change details and members")
+    # The library uses older names: ShutUpAllMember and ShutUpTime.
+    ok(im.update_group_baseinfo(club, group_name="Club 2", max_member_num=100, shutUpFlag="Off"))
+    imported = ok(im.import_group_members(club, [GroupMemObj(ann, "Admin"), GroupMemObj(ghost)]))["MemberList"]
+    same(imported, [{"Member_Account": ann, "Result": 1}, {"Member_Account": ghost, "Result": 0}])
+    ok(im.update_group_mem_info(club, ann, namecard="Ann", shutUpTime=60))
+    reply = ok(im.get_group_mem_info_detail(club, memInfoFilter=["Role", "NameCard"]))
+    members = {(m["Member_Account"], m["Role"], m["NameCard"]) for m in reply["MemberList"]}
+    same((reply["MemberNum"], members), (3, {(owner, "Owner", ""), (bob, "Member", ""), (ann, "Admin", "Ann")}))
+    ok(im.change_group_owner(club, ann))
+    reply = ok(im.get_joined_groups(ann, limit_count=10, baseInfoFilter=["Name"], selfInfoFilter=["Role"]))
+    same(reply["TotalCount"], 1)
+    same(reply["GroupIdList"], [{"GroupId": club, "Name": "Club 2", "SelfInfo": {"Role": "Owner"}}])
+    live = prefix + "live"
+    ok(im.create_group(GroupObj(owner, "AVChatRoom", "Live", group_id=live)))
+    same(ok(im.get_online_member_num(live))["OnlineMemberNum"], 0)
+    ok(im.delete_group(live))
+
+    steps.append("send and import messages")
+    text, past = [MessageText("hello")], int(time.time()) - 60
+    same(set(ok(im.send_message(MessageObj(owner, ann, text)))) >= {"MsgKey", "MsgTime"}, True)
+    reply = ok(im.batch_send_message(BatchMessageObj(owner, [bob, ghost], text)), "SomeError")
+    same(reply["ErrorList"], [{"To_Account": ghost, "ErrorCode": 70107}])
+    ok(im.import_message_to_im(MessageObj(peers[0], owner, text), past))
+    same(ok(im.send_group_message(club, text, from_account=ann))["MsgSeq"], 1)
+    # A message from before the newest one cannot be imported.
+    reply = ok(im.import_message_to_group(club, messages=[GroupMessageObj(ann, past, text)]))
+    same([result["Result"] for result in reply["ImportMsgResult"]], [10004])
+
+    steps.append("read the recent list")
+    numbers = {"TimeStamp": 0, "StartIndex": 0, "TopTimeStamp": 0, "TopStartIndex": 0}
+    reply = ok(command("get_list", From_Account=owner, AssistFlags=63, **numbers))
+    session = lambda item: (item.get("To_Account") or item["GroupId"], item.get("StandardMark"))
+    sessions = {session(item) for item in reply["SessionItem"]}
+    same(sessions, {(ann, None), (bob, "1001"), (peers[0], None), (club, "10")})
+    same(reply["CompleteFlag"], 1)
+    ok(command("delete", From_Account=owner, Type=2, ToGroupid=club, ClearRamble=1))
+    ok(command("delete", From_Account=owner, Type=1, To_Account=ann))
+    reply = ok(command("get_list", From_Account=owner, AssistFlags=15, **numbers))
+    same({item["To_Account"] for item in reply["SessionItem"]}, {bob, peers[0]})
 
     steps.append("disband the chat group")
     ok(im.delete_group(club))

@@ -5,6 +5,11 @@ use std::{path::PathBuf, process::Command};
 use super::{LONG, Tool, is_missing, python, root};
 use crate::{harness::SAMPLE_KEY, tls::LocalTls, wait::Finish};
 
+/// Starts a server that knows all commands that the programs call.
+fn server() -> LocalTls {
+    LocalTls::start_with(&["--messages", "accept", "--extensions", "recent"])
+}
+
 fn programs() -> PathBuf {
     root().join("tests/clients")
 }
@@ -33,12 +38,12 @@ fn the_rust_library_works_over_tls() {
     if is_missing(&[Tool::OpensslHeaders]) {
         return;
     }
-    let server = LocalTls::start();
+    let server = server();
     let mut cargo = Command::new(env!("CARGO"));
     // It is built separately, with its own lock file.
     cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(programs().join("rust/Cargo.toml"));
     cargo.arg("--target-dir").arg(root().join("target/clients"));
-    assert_eq!(run(&mut cargo, &server, true), "ok 16 steps");
+    assert_eq!(run(&mut cargo, &server, true), "ok 19 steps");
 }
 
 #[test]
@@ -46,11 +51,11 @@ fn the_python_libraries_work_over_http_and_tls() {
     if is_missing(&[Tool::PythonPackages]) {
         return;
     }
-    let server = LocalTls::start();
+    let server = server();
     for tls in [false, true] {
         assert_eq!(
             run(Command::new(python("bin/python")).arg(programs().join("python/main.py")), &server, tls),
-            "ok 16 steps"
+            "ok 20 steps"
         );
     }
 }
@@ -60,11 +65,11 @@ fn the_node_libraries_work_over_http_and_tls() {
     if is_missing(&[Tool::Node, Tool::NodePackages]) {
         return;
     }
-    let server = LocalTls::start();
+    let server = server();
     for tls in [false, true] {
         assert_eq!(
             run(Command::new("node").arg(programs().join("node/main.mjs")), &server, tls),
-            "ok 16 steps"
+            "ok 18 steps"
         );
     }
 }

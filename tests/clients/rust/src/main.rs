@@ -1,5 +1,5 @@
-//! Runs the unmodified, published crate `tencent_im_rs` as a client of confold: accounts, a chat group, conversation
-//! groups, marks, and 300 conversations read page by page.
+//! Runs the unmodified, published crate `tencent_im_rs` as a client of confold: accounts, a chat group and its members,
+//! conversation groups, marks, 300 conversations read page by page, messages, and recent conversations.
 //!
 //! Reads CONFOLD_URL, CONFOLD_APP, CONFOLD_ADMIN and CONFOLD_KEY. The crate itself prepends `https://` to its host,
 //! so the URL must be an https one. The crate uses OpenSSL for TLS, which reads the server's CA from the file in
@@ -12,14 +12,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tencent_im_rs::api::v4::TencentHelper;
 use tencent_im_rs::api::v4::common::*;
-use tencent_im_rs::api::v4::group_open_http_svc::{create_group::*, destroy_group::*};
+use tencent_im_rs::api::v4::group_open_http_svc::{
+    change_group_owner::*, create_group::*, destroy_group::*, get_joined_group_list::*,
+    get_online_member_num::*, import_group_member::*, modify_group_base_info::*, modify_group_member_info::*,
+    send_group_msg::*,
+};
 use tencent_im_rs::api::v4::im_open_login_svc::{
     account_check::*, account_import::*, kick::*, multi_account_import::*,
 };
+use tencent_im_rs::api::v4::open_im::{batch_send_msg::*, send_msg::*};
 use tencent_im_rs::api::v4::profile::{portrait_get, portrait_set};
 use tencent_im_rs::api::v4::recent_contact::{create_contact_group::*, update_contact_group::*};
 use tencent_im_rs::api::v4::recent_contact::{del_contact_group::*, get_contact_group::*};
-use tencent_im_rs::api::v4::recent_contact::{mark_contact::*, search_contact_group::*};
+use tencent_im_rs::api::v4::recent_contact::{
+    delete::*, get_list::*, mark_contact::*, search_contact_group::*,
+};
 use tencent_im_rs::user_sig::hmac_sha256::TencentSig;
 
 type Outcome<T = ()> = Result<T, String>;
@@ -223,6 +230,54 @@ async fn scenario(im: &mut TencentHelper, steps: &mut Vec<&str>) -> Outcome {
     let again = api_del_contact_group(im, DelContactGroupRequest::new(&*owner, vec!["office"])).await;
     let again = again.map_err(|error| error.to_string())?;
     same((again.error_code, again.action_status), (Some(51009), Some(ActionStatus::Fail)))?;
+
+    steps.push("change details and members");
+    let mut deputy = ImportGroupMember::new(&ann);
+    deputy.set_role(Some(MemberRole::Admin));
+    let request = ImportGroupMemberRequest::new(&club, vec![deputy, ImportGroupMember::new(&bob)]);
+    same(ok!(api_import_group_member(im, request)).member_list.unwrap_or_default().len(), 2)?;
+    let mut change = ModifyGroupMemberInfoRequest::new(&club, &bob);
+    change.set_name_card(Some("Bob")).set_mute_time(Some(60));
+    ok!(api_modify_group_member_info(im, change));
+    let mut change = ModifyGroupBaseInfoRequest::new();
+    change.set_group_id(Some(&club)).set_name(Some("Club 2")).set_mute_all_member(Some("Off"));
+    ok!(api_modify_group_base_info(im, change));
+    // The crate asks for the members with a command that does not exist (get_group_member).
+    ok!(api_change_group_owner(im, ChangeGroupOwnerRequest::new(&club, &ann)));
+    let reply = ok!(api_get_joined_group_list(im, GetJoinedGroupListRequest::new(&bob)));
+    let joined = reply.group_id_list.unwrap_or_default();
+    same(joined.iter().map(|group| group.group_id()).collect(), vec![Some(&*club)])?;
+    let (live, mut group) = (id("live"), CreateGroupRequest::new());
+    group.set_group_type(Some(GroupType::AVChatRoom)).set_name(Some("Live"));
+    group.set_owner_account(Some(&owner)).set_group_id(Some(&live));
+    ok!(api_create_group(im, group));
+    let reply = ok!(api_get_online_member_num(im, GetOnlineMemberNumRequest::new(&live)));
+    same(reply.online_member_num, Some(0))?;
+    ok!(api_destroy_group(im, DestroyGroupRequest::new(&live)));
+
+    steps.push("send messages");
+    let text = || vec![MsgBody::new("TIMTextElem", MsgContent::content_text("hello"))];
+    let mut message = SendMsgRequest::new(&ann, 1, text());
+    message.set_from_account(Some(&owner));
+    same(ok!(api_sendmsg(im, message)).msg_key.is_some(), true)?;
+    let mut message = BatchSendMsgRequest::new(vec![&bob], 2, text());
+    message.set_from_account(Some(&owner));
+    ok!(api_batchsendmsg(im, message));
+    let mut message = SendGroupMsgRequest::new(&club, 3, text());
+    message.set_from_account(Some(&owner));
+    same(ok!(api_send_group_msg(im, message)).msg_seq, Some(1))?;
+
+    steps.push("read and delete recent conversations");
+    let flags = || AssistFlag::PINNED | AssistFlag::EMPTY | AssistFlag::PAGINATING_PINNED;
+    let reply = ok!(api_get_list(im, GetListRequest::new(&owner, 0, 0, 0, 0, flags())));
+    same(reply.session_item.unwrap_or_default().len(), 3)?;
+    // The crate swaps the names of the two values of the flag.
+    same(reply.complete_flag, Some(CompleteFlag::FinishedYet))?;
+    let mut request = DeleteRequest::new(&owner, ConversationType::Group);
+    request.set_group_id(Some(&club)).set_clear_ramble(Some(true));
+    ok!(api_delete(im, request));
+    let reply = ok!(api_get_list(im, GetListRequest::new(&owner, 0, 0, 0, 0, flags())));
+    same(reply.session_item.unwrap_or_default().len(), 2)?;
 
     steps.push("disband the chat group");
     ok!(api_destroy_group(im, DestroyGroupRequest::new(&club)));
