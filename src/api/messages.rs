@@ -201,6 +201,7 @@ impl Call<'_> {
                 owner: Owner { app: self.app.id, user: owner.clone() },
                 peer: peer.clone(),
                 times,
+                needs_account: !directory.takes_for_granted(owner),
             })
             .collect()
     }

@@ -77,6 +77,9 @@ pub enum Touch {
         peer: UserId,
         /// The lowest times that the session may have from now on.
         times: SessionTimes,
+        /// Whether nothing happens if the owner has no account by then, so that nothing of an account that is deleted at the
+        /// same time comes back.
+        needs_account: bool,
     },
     /// Raises the times of a chat group. If a later incarnation has been touched, nothing happens.
     ChatGroup {

@@ -64,6 +64,7 @@ impl SessionsLine {
             owner: self.owner.clone(),
             peer,
             times: SessionTimes::new(last, now),
+            needs_account: false,
         };
         peers.into_iter().map(touch).collect()
     }

@@ -92,6 +92,7 @@ suite! {{
     pins_and_deletions_are_changes_and_what_is_restored_is_not
     every_session_is_listed_once
     sessions_in_chat_groups_end_with_the_account
+    a_touch_may_need_the_account
     memberships_follow_the_members
     an_ended_membership_never_shows_again
     an_import_replaces_memberships

@@ -74,7 +74,8 @@ impl Lists {
     fn message(&self, of: &str, with: &str, last: u64) {
         let times = SessionTimes::new(last, self.clock.now());
         let peer = UserId::parse(with).unwrap();
-        block_on(self.store.touch(vec![Touch::Peer { owner: owner(of), peer, times }])).unwrap();
+        block_on(self.store.touch(vec![Touch::Peer { owner: owner(of), peer, times, needs_account: false }]))
+            .unwrap();
     }
 
     /// A message in a chat group at this time, in this incarnation.

@@ -19,7 +19,7 @@ const NOW: u64 = 1_700_000_000;
 async fn message(store: &dyn Store, owner: &Owner, with: &str, last: u64) {
     let peer = UserId::parse(with).unwrap();
     let times = SessionTimes::new(last, 7);
-    store.touch(vec![Touch::Peer { owner: owner.clone(), peer, times }]).await.unwrap();
+    store.touch(vec![Touch::Peer { owner: owner.clone(), peer, times, needs_account: false }]).await.unwrap();
 }
 
 async fn group_message(store: &dyn Store, id: &str, incarnation: u32, last: u64) {

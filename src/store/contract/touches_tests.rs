@@ -13,7 +13,7 @@ use crate::{
 
 fn peer(owner: &Owner, peer: &str, last: u64, seen: u64) -> Touch {
     let times = SessionTimes::new(last, seen);
-    Touch::Peer { owner: owner.clone(), peer: UserId::parse(peer).unwrap(), times }
+    Touch::Peer { owner: owner.clone(), peer: UserId::parse(peer).unwrap(), times, needs_account: false }
 }
 
 fn group(app_number: u32, id: &str, incarnation: u32, last: u64, seen: u64) -> Touch {
@@ -158,6 +158,24 @@ pub(in crate::store) async fn sessions_end_with_the_account(store: &dyn Store) {
     assert_eq!((count(store, &b).await, count(store, &a).await), (0, 1));
     store.touch(all()).await.unwrap();
     assert_eq!(sessions(store, &b).await, [("a".to_owned(), 5, 5)], "the same times raise it again");
+}
+
+pub(in crate::store) async fn a_touch_may_need_the_account(store: &dyn Store) {
+    let (a, b) = (owner(1, "a"), owner(1, "b"));
+    super::set_account(store, &a, Account::default()).await;
+    let needing = |owner: &Owner, with: &str| match peer(owner, with, 5, 5) {
+        Touch::Peer { owner, peer, times, .. } => Touch::Peer { owner, peer, times, needs_account: true },
+        other => other,
+    };
+    store.touch(vec![needing(&a, "x"), needing(&b, "x"), peer(&b, "y", 5, 5)]).await.unwrap();
+    assert_eq!(sessions(store, &a).await, [("x".to_owned(), 5, 5)]);
+    assert_eq!(sessions(store, &b).await, [("y".to_owned(), 5, 5)]);
+    // A message that was checked before the account was deleted arrives after it.
+    let deleted = commit(store, &a, Edit::DeleteAccount);
+    let late = store.touch(vec![needing(&a, "z")]);
+    late.await.unwrap();
+    deleted.await.unwrap().unwrap();
+    assert_eq!(count(store, &a).await, 0);
 }
 
 pub(in crate::store) async fn a_new_life_of_a_chat_group_begins_without_times(store: &dyn Store) {

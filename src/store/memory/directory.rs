@@ -22,7 +22,7 @@ impl MemoryStore {
         self.chat_groups(id).chat_groups.get(&(app, id.clone())).cloned()
     }
 
-    fn is_imported(&self, owner: &Owner) -> bool {
+    pub(super) fn is_imported(&self, owner: &Owner) -> bool {
         self.owners(owner).owners.get(owner).is_some_and(|(state, _)| state.account.is_some())
     }
 

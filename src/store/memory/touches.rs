@@ -85,7 +85,8 @@ impl Touches for MemoryStore {
 impl MemoryStore {
     pub(super) fn raise(&self, touch: Touch) {
         match touch {
-            Touch::Peer { owner, peer, times } => {
+            Touch::Peer { owner, needs_account: true, .. } if !self.is_imported(&owner) => {}
+            Touch::Peer { owner, peer, times, needs_account: _ } => {
                 let conversation = Conversation::User(peer);
                 let next = self.session(&owner, &conversation).touched(times);
                 self.owners(&owner).put_session(&owner, conversation, next);

@@ -95,6 +95,12 @@ impl Batch<'_> {
     /// Applies touches, all of which concern `what`.
     pub(super) fn touch(&mut self, what: &Damaged, touches: &[Touch]) -> Result<(), StoreError> {
         for touch in touches {
+            if let Touch::Peer { owner, needs_account: true, .. } = touch {
+                let imported = self.rows().imported(owner.app, std::iter::once(&owner.user));
+                if attribute_damage(|| Damaged::Directory(owner.app), imported)?.is_empty() {
+                    continue;
+                }
+            }
             let bytes = attribute_damage(|| what.clone(), touches::raise(self.db, touch))?;
             if bytes > 0 {
                 self.bytes += bytes;

@@ -39,7 +39,10 @@ fn query() -> RecentQuery {
 
 async fn message(store: &SqliteStore, of: &str, with: &str, last: u64) {
     let times = SessionTimes::new(last, NOW);
-    store.touch(vec![Touch::Peer { owner: owner(of), peer: user(with), times }]).await.unwrap();
+    store
+        .touch(vec![Touch::Peer { owner: owner(of), peer: user(with), times, needs_account: false }])
+        .await
+        .unwrap();
 }
 
 async fn group_message(store: &SqliteStore, last: u64) {
@@ -232,7 +235,12 @@ fn a_list_is_complete_only_up_to_what_is_being_written() {
         let held = store.between_writes(Box::new(move || may_go.recv().unwrap()));
         let times = |seen| SessionTimes::new(90, seen);
         let touch = |seen| {
-            store.touch(vec![Touch::Peer { owner: owner("ann"), peer: user("bob"), times: times(seen) }])
+            store.touch(vec![Touch::Peer {
+                owner: owner("ann"),
+                peer: user("bob"),
+                times: times(seen),
+                needs_account: false,
+            }])
         };
         let (first, second) = (touch(NOW + 20), touch(NOW + 10));
         assert_eq!(settled(NOW + 50).await, NOW + 10);

@@ -20,6 +20,7 @@ async fn fill(store: &SqliteStore, owner: &Owner, count: u64) {
         owner: owner.clone(),
         peer: UserId::parse(&format!("peer{number}")).unwrap(),
         times: SessionTimes::new(1_000 + number * 7_919 % count, 5),
+        needs_account: false,
     };
     store.touch((0..count).map(touch).collect()).await.unwrap();
 }

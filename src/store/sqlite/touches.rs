@@ -35,7 +35,7 @@ pub(super) fn divided(touches: Vec<Touch>) -> HashMap<Damaged, Vec<Touch>> {
 /// Returns [`StoreError::Damaged`], which does not name the session.
 pub(super) fn raise(db: &Connection, touch: &Touch) -> Result<usize, StoreError> {
     match touch {
-        Touch::Peer { owner, peer, times } => {
+        Touch::Peer { owner, peer, times, needs_account: _ } => {
             let conversation = Conversation::User(peer.clone());
             let kept = sessions::one(db, owner, &conversation)?;
             let next = kept.touched(*times);

@@ -25,7 +25,7 @@ fn owner(user: &str) -> Owner {
 
 fn peer(user: &str, last: u64) -> Touch {
     let times = SessionTimes::new(last, last);
-    Touch::Peer { owner: owner(user), peer: UserId::parse("peer").unwrap(), times }
+    Touch::Peer { owner: owner(user), peer: UserId::parse("peer").unwrap(), times, needs_account: false }
 }
 
 fn group(id: &str, last: u64) -> Touch {
