@@ -1,6 +1,7 @@
 //! The members' side of membership: in which chat groups each user may be. It has a row for every chat group that a user
 //! owns or is a member of, and possibly others, because the rows stay when users leave and when chat groups are disbanded.
-//! Only the rows of the chat group decide. Rows that prove dead are deleted with the owner's next write.
+//! Only the rows of the chat group decide. Rows that prove dead are deleted with the owner's next write. Until an upgrade from a
+//! format without these rows is finished, the rows of chat groups are searched as well.
 
 use std::{
     collections::HashMap,
@@ -92,8 +93,13 @@ pub(super) fn of(
     owner: &Owner,
     dead_rows: &DeadRows,
 ) -> Result<Vec<Membership>, StoreError> {
-    let ids = attribute_damage(|| Damaged::Memberships(owner.clone()), ids(db, owner))?;
+    let of_owner = || Damaged::Memberships(owner.clone());
+    let ids = attribute_damage(of_owner, ids(db, owner))?;
+    let unfilled = attribute_damage(of_owner, unfilled(db, owner))?;
     let (mut living, mut dead) = (Vec::new(), Vec::new());
+    for id in unfilled.into_iter().filter(|id| !ids.contains(id)) {
+        living.extend(membership(db, owner, &id)?);
+    }
     for id in ids {
         match membership(db, owner, &id)? {
             Some(membership) => living.push(membership),
@@ -101,7 +107,31 @@ pub(super) fn of(
         }
     }
     dead_rows.note(owner, dead);
+    living.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(living)
+}
+
+/// Returns the chat groups that a user may be in and has no row for, because the upgrade from a format without these rows is not
+/// finished.
+fn unfilled(db: &Connection, owner: &Owner) -> Result<Vec<ChatGroupId>, StoreError> {
+    if db.prepare_cached("SELECT rewritten FROM store")?.query_row([], |row| row.get(0))? {
+        return Ok(Vec::new());
+    }
+    let mut statement = db.prepare_cached(
+        "SELECT group_id FROM chat_group_member WHERE app_id = ?1 AND user_id = ?2
+         UNION SELECT group_id FROM chat_group WHERE app_id = ?1 AND (owner = ?2 OR members IS NOT NULL)",
+    )?;
+    let mut rows = statement.query(params![owner.app.number(), owner.user.as_str()])?;
+    let mut ids = Vec::new();
+    while let Some(row) = rows.next()? {
+        ids.push(parsed(&row.get::<_, String>(0)?)?);
+    }
+    Ok(ids)
+}
+
+fn parsed(id: &str) -> Result<ChatGroupId, StoreError> {
+    ChatGroupId::parse(id)
+        .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })
 }
 
 fn ids(db: &Connection, owner: &Owner) -> Result<Vec<ChatGroupId>, StoreError> {
@@ -113,9 +143,7 @@ fn ids(db: &Connection, owner: &Owner) -> Result<Vec<ChatGroupId>, StoreError> {
     while let Some(row) = rows.next()? {
         let key = [Column::Number(owner.app.number().into()), Column::Text(owner.user.as_str().as_bytes())];
         sums::check("membership", key, row, 2)?;
-        let id = ChatGroupId::parse(&row.get::<_, String>(0)?)
-            .map_err(|reason| StoreError::Damaged { what: Damaged::Database, reason: reason.to_string() })?;
-        ids.push(id);
+        ids.push(parsed(&row.get::<_, String>(0)?)?);
     }
     Ok(ids)
 }

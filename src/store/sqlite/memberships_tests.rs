@@ -156,6 +156,38 @@ fn a_store_of_format_5_gets_the_rows_of_its_members() {
 }
 
 #[test]
+fn an_upgrade_that_is_not_finished_hides_no_chat_group() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    block_on(async {
+        create(&store, "b", &["bob"]).await;
+        create(&store, "a", &["ann", "bob"]).await;
+    });
+    close(store);
+    let db = database(directory.path());
+    crate::store::sqlite::sums::install(&db).unwrap();
+    // The members of one more group still have the form of format 2.
+    db.execute_batch(
+        "DELETE FROM membership WHERE group_id = 'b' OR user_id = 'boss'; UPDATE store SET rewritten = 0;
+         INSERT INTO chat_group (app_id, group_id, incarnation, kind, name, owner, introduction, notification, face_url,
+             max_members, join_option, created_at, members)
+             VALUES (7, 'packed', 0, 0, 'n', 'zoe', '', '', '', 9, 0, 5, x'010103616e6e0006');",
+    )
+    .unwrap();
+    for (user, expected) in [
+        ("ann", &["a", "packed"][..]),
+        ("bob", &["a", "b"]),
+        ("boss", &["a", "b"]),
+        ("zoe", &["packed"]),
+        ("eve", &[]),
+    ] {
+        let found = of(&db, &owner(user), &DeadRows::default()).unwrap();
+        let ids: Vec<&str> = found.iter().map(|membership| membership.id.as_str()).collect();
+        assert_eq!(ids, expected, "{user}");
+    }
+}
+
+#[test]
 fn adding_a_member_to_a_large_chat_group_writes_one_row_on_each_side() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
