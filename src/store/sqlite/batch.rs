@@ -46,6 +46,25 @@ fn now(db: &Connection, head: Option<Head>, runs: &Runs) -> Result<HistoryPoint,
     Ok(runs.now(attribute_damage(|| Damaged::Events, head)?.number))
 }
 
+/// Checks that the owner is where a write expects them to be.
+fn check_expected(
+    rows: Rows<'_>,
+    write: &Write,
+    edited: &OwnerInBatch,
+    head: Option<Head>,
+    runs: &Runs,
+) -> Result<(), StoreError> {
+    let Some(expected) = &write.place else { return Ok(()) };
+    let now = now(rows.db, head, runs)?;
+    let lives = lives::lives(rows.db, write.owner.app, now)?;
+    let organizer = &edited.state.organizer;
+    let dead = rows.disbanded(write.owner.app, organizer, &edited.stored.dead, lives)?;
+    let place = lives.place_of(organizer);
+    let knows_point = runs.include(expected.point, now.event);
+    check_place(expected, knows_point, place, &dead).map_err(StoreError::Elsewhere)?;
+    events::check_last(rows.db, write, edited.stored.event, place)
+}
+
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
@@ -188,16 +207,7 @@ impl<'a> Batch<'a> {
         if write.expected.is_some_and(|expected| expected != found) {
             return Err(StoreError::Conflict(found));
         }
-        if let Some(expected) = &write.place {
-            let now = now(self.db, self.head, self.runs)?;
-            let lives = lives::lives(self.db, owner.app, now)?;
-            let organizer = &edited.state.organizer;
-            let dead = rows.disbanded(owner.app, organizer, &edited.stored.dead, lives)?;
-            let place = lives.place_of(organizer);
-            let knows_point = self.runs.include(expected.point, now.event);
-            check_place(expected, knows_point, place, &dead).map_err(StoreError::Elsewhere)?;
-            events::check_last(self.db, write, edited.stored.event, place)?;
-        }
+        check_expected(rows, write, edited, self.head, self.runs)?;
         let sessions = sessions::known_to(rows, write)?;
         let decision =
             guarded(|| write.decide(&edited.state, &edited.stored.dead, presences, sessions.as_ref()))?;
