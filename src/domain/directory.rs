@@ -29,7 +29,7 @@ pub enum Presence {
         /// Stores look this up only if the terms require membership or the edit is about sessions, and set it to true
         /// otherwise.
         is_member: bool,
-        /// Whether the recent list can show it, which is false for an AVChatRoom. It is looked up together with
+        /// Whether the recent list can show it, which is false for an `AVChatRoom`. It is looked up together with
         /// `is_member`.
         is_listable: bool,
     },
