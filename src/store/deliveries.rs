@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Stream;
+use super::{Life, Stream};
 use crate::domain::AppId;
 
 /// The maximum number of given up events that a store keeps for each destination.
@@ -28,15 +28,6 @@ pub struct Lane {
     pub attempts: u32,
     /// When to send it again, in milliseconds since 1970; 0 for at once.
     pub due: u64,
-}
-
-/// The life of an app. Numbers of events from another life mean nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Life {
-    /// The incarnation of the store.
-    pub incarnation: u64,
-    /// The number of resets in the app.
-    pub epoch: u32,
 }
 
 /// What is stored about a destination.

@@ -35,9 +35,7 @@ use std::{
 
 pub use backends::{exists, in_memory, is_in_use, is_read_only, open, survey};
 pub use config::{Backend, Retention, StoreConfig};
-pub use deliveries::{
-    DeliveryState, DestinationId, GivenUp, GivenUpPart, Lane, Life, MAX_GIVEN_UP, Progress,
-};
+pub use deliveries::{DeliveryState, DestinationId, GivenUp, GivenUpPart, Lane, MAX_GIVEN_UP, Progress};
 pub use error::{Damaged, StoreError};
 pub use events::{
     BUCKETS, FeedCursor, FeedFrom, FeedPart, Followed, MAX_BUCKETS, Placed, Stream, WantedEvents,
@@ -45,7 +43,7 @@ pub use events::{
 pub use failure::StoreFailure;
 pub use membership::Membership;
 pub use open_error::OpenError;
-pub use place::{HistoryPoint, Place, check_place};
+pub use place::{HistoryPoint, Life, Place, check_place};
 pub use recent::{Recent, RecentQuery};
 pub use report::{OpeningReport, Readiness, Statistics};
 pub use write::{

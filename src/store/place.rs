@@ -40,6 +40,15 @@ impl Place {
     }
 }
 
+/// The life of an app. Numbers of events from another life mean nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// The incarnation of the store.
+    pub incarnation: u64,
+    /// The number of resets in the app.
+    pub epoch: u32,
+}
+
 /// The lives of an app, which places and cursors are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lives {
