@@ -219,10 +219,7 @@ impl<'a> Batch<'a> {
             return Ok(Ok(outcome));
         }
         if write.edit.forgets_owner() {
-            self.bytes += forget(self.db, owner, edited.stored.event)?;
-            // The owner stays a member of chat groups.
-            let memberships = memberships::of(self.db, owner, self.dead_memberships)?;
-            self.bytes += sessions::end(self.db, owner, memberships, write.terms.now)?;
+            self.bytes += forget(self.db, write, self.dead_memberships, edited.stored.event)?;
             self.moved.push(self.lists.place_of_user(owner.app, &owner.user));
             self.has_erased = true;
         }
@@ -281,11 +278,14 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Deletes what is kept of an owner besides the account and the organizer. `event` is the number of the latest event. Returns the
-/// approximate number of bytes written.
-fn forget(db: &Connection, owner: &Owner, event: u64) -> Result<usize, StoreError> {
+/// Deletes what is kept of an owner besides the account and the organizer, and ends the sessions in the owner's chat groups.
+/// `event` is the number of the latest event. Returns the approximate number of bytes written.
+fn forget(db: &Connection, write: &Write, dead_rows: &DeadRows, event: u64) -> Result<usize, StoreError> {
+    let Write { owner, terms, .. } = write;
     operations::forget(db, owner)?;
-    let sessions = sessions::forget(db, owner)?;
+    // The owner stays a member of chat groups.
+    let memberships = memberships::of(db, owner, dead_rows)?;
+    let sessions = sessions::forget(db, owner)? + sessions::end(db, owner, memberships, terms.now)?;
     let erased = events::erase(db, owner, event);
     Ok(sessions + attribute_damage(|| Damaged::Events, erased)?)
 }

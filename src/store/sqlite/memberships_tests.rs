@@ -166,6 +166,7 @@ fn an_upgrade_that_is_not_finished_hides_no_chat_group() {
     close(store);
     let db = database(directory.path());
     crate::store::sqlite::sums::install(&db).unwrap();
+    rusqlite::vtab::array::load_module(&db).unwrap();
     // The members of one more group still have the form of format 2.
     db.execute_batch(
         "DELETE FROM membership WHERE group_id = 'b' OR user_id = 'boss'; UPDATE store SET rewritten = 0;
