@@ -23,7 +23,7 @@ pub(super) struct Reply<'a> {
 pub(super) struct MemberResult<'a> {
     #[serde(rename = "Member_Account")]
     account: &'a str,
-    /// 0: not added, for example because there is no such account; 1: added; 2: was a member already.
+    /// 0: not added, for example because the account does not exist; 1: added; 2: was a member already.
     #[serde(rename = "Result")]
     result: u8,
 }

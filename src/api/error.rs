@@ -38,11 +38,11 @@ pub enum MessageProblem {
     NoReceivers,
     /// `SyncFromOldSystem` is missing or has another value.
     OldSystem,
-    /// `SyncOtherMachine` is no number.
+    /// `SyncOtherMachine` is not a number.
     OtherMachine,
-    /// `OfflinePushInfo` is no object.
+    /// `OfflinePushInfo` is not an object.
     Push,
-    /// `MsgLifeTime` is no number.
+    /// `MsgLifeTime` is not a number.
     LifeTime,
     /// The message is too long.
     Long,

@@ -261,7 +261,7 @@ codes! {
         MESSAGE_OLD_SYSTEM = 90030;
         /// Service openim: whether the sender gets a copy of the message is no integer.
         MESSAGE_OTHER_MACHINE = 90031;
-        /// Service openim: what to push to devices is no object.
+        /// Service openim: what to push to devices is not an object.
         MESSAGE_PUSH = 90043;
         /// Service openim: the life time of the message is no integer.
         MESSAGE_LIFE_TIME = 90044;
